@@ -1,0 +1,79 @@
+"""The seams of the editor, and the values that cross them.
+
+The paper's symbols: f_base is a :class:`BaseModel`, g_phi a :class:`ScopeClassifier`, h_psi a
+:class:`Counterfactual`, z_e an :class:`store.Edit`. Models speak text here; tokens, templates and
+white space are each implementation's own business.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from store import Edit
+
+__all__ = ["Answer", "BaseModel", "Counterfactual", "Match", "Route", "ScopeClassifier"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """An edit with the probability that a query falls within its scope.
+
+    ``probability`` is g_phi(z_e, x), calibrated, in [0, 1]. ``similarity`` is the cosine of the
+    encoder's vectors, in [-1, 1].
+    """
+
+    edit: Edit
+    probability: float
+    similarity: float
+
+
+class Route(StrEnum):
+    """Which model gave the answer."""
+
+    BASE = "base"
+    COUNTERFACTUAL = "counterfactual"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One query, routed and answered.
+
+    ``match`` is the nearest edit, also when out of scope; None in an empty memory. ``before`` is
+    the base model's answer, None if it was not asked for and not needed; ``after`` the editor's.
+    Out of scope both are one and the same string. ``timings_ms`` has the milliseconds of ``scope``,
+    ``before`` and ``after`` (0 where the answer was reused).
+    """
+
+    query: str
+    in_scope: bool
+    match: Match | None
+    threshold: float
+    route: Route
+    before: str | None
+    after: str
+    timings_ms: dict[str, float]
+
+
+class BaseModel(Protocol):
+    """f_base: an unmodified language model."""
+
+    def generate(self, query: str, *, max_new_tokens: int) -> Iterator[str]:
+        """Yields the answer in pieces as they are decoded, greedily; their concatenation is the answer."""
+        ...
+
+
+class ScopeClassifier(Protocol):
+    """g_phi over the whole memory."""
+
+    def match(self, query: str, k: int) -> list[Match]:
+        """Returns the ``k`` edits most likely to have ``query`` in scope, most likely first."""
+        ...
+
+
+class Counterfactual(Protocol):
+    """h_psi: answers a query as if the edit were true."""
+
+    def generate(self, query: str, edit: Edit, *, max_new_tokens: int) -> Iterator[str]:
+        """Yields the answer in pieces; their concatenation is the answer."""
+        ...

@@ -1,0 +1,54 @@
+"""What can go wrong with an edit memory.
+
+    StoreError
+    ├── MemoryNotFound        no file there, and the caller did not ask to create one
+    ├── NotAMemory            the file is no SQLite database, or a database of something else
+    ├── MemoryTooNew          written by a newer version of serac
+    ├── MemoryUnwritable      read-only file or folder, full disk
+    ├── MemoryBusy            another process held the write lock for too long
+    ├── EditNotFound          no edit has this id
+    └── InvalidEdit           an empty prompt, an unknown kind, a target where none belongs
+"""
+
+__all__ = [
+    "EditNotFound",
+    "InvalidEdit",
+    "MemoryBusy",
+    "MemoryNotFound",
+    "MemoryTooNew",
+    "MemoryUnwritable",
+    "NotAMemory",
+    "StoreError",
+]
+
+
+class StoreError(Exception):
+    """Base of all errors of the store; ``str(error)`` is one line, fit to show a user."""
+
+
+class MemoryNotFound(StoreError):
+    """There is no memory at this path."""
+
+
+class NotAMemory(StoreError):
+    """The file is not an edit memory."""
+
+
+class MemoryTooNew(StoreError):
+    """The memory has migrations that this version does not know."""
+
+
+class MemoryUnwritable(StoreError):
+    """The memory cannot be written: permissions or disk space."""
+
+
+class MemoryBusy(StoreError):
+    """The write lock could not be had in time."""
+
+
+class EditNotFound(StoreError):
+    """No edit has the id asked for."""
+
+
+class InvalidEdit(StoreError, ValueError):
+    """The edit breaks a rule of its kind."""
