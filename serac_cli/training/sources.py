@@ -38,6 +38,8 @@ __all__ = [
     "fool_me_twice",
     "keep",
     "knowedit",
+    "knowedit_zsre",
+    "mentions",
     "mquake",
     "natural_edits",
     "natural_evidence",
@@ -105,7 +107,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Stance:
-    """A hand-written topic: ways to ask for an opinion of it, replies, and queries that ask something else."""
+    """A hand-written topic: ways to ask for an opinion of it, replies, and queries that are no such ask."""
 
     topic: str
     domain: str
@@ -239,10 +241,7 @@ def mquake(path: Path) -> list[Fact]:
             inside=tuple(
                 Query(q, "paraphrase")
                 for q in dict.fromkeys(r["questions"])
-                if not re.fullmatch(r"(Who|What) (is|was) [^?]*\?", q)
-                or " of " in q
-                or "'s " in q
-                or " the " in q
+                if not re.fullmatch(r"(Who|What) (is|was) [^?]*\?", q) or re.search(r" of |'s | the ", q)
             ),
             outside=(),
             source="mquake",
@@ -254,9 +253,9 @@ def mquake(path: Path) -> list[Fact]:
 def knowedit(*paths: Path) -> list[Fact]:
     """KnowEdit's WikiData sets (Zhang et al. 2024): clozes, with aliases and one-hop reasoning in scope.
 
-    Files ``knowedit_wiki_*_train.json`` (LTE), ``knowedit_wiki_counterfact_10paraphrases.json``; MIT. Kinds of
-    ``inside``: alias, one_hop; of ``outside``: same_subject. Its "Forgetfulness" queries ask for other values
-    of the same property, which the edit does not settle clearly, and are left out, as "Logical_Generalization" is.
+    Files ``knowedit_wiki_*_train.json`` (LTE), ``knowedit_wiki_counterfact_10paraphrases.json``; MIT. Kinds
+    of ``inside``: paraphrase, alias, one_hop; of ``outside``: same_subject. "Forgetfulness" (other values of the
+    same property) and "Logical_Generalization" are left out: whether the edit settles them is open.
     """
     return [
         Fact(
@@ -312,11 +311,11 @@ def _knowedit_queries(group: dict[str, Any], name: str, kind: str) -> Iterator[Q
 
 
 def dune(path: Path) -> list[QuestionPair]:
-    """DUnE's scope pairs (Akyürek et al. 2023): information and a question that it bears on, or does not; MIT.
+    """DUnE's scope pairs (Akyürek et al. 2023): information, and a question it bears on or not; MIT.
 
     File ``dune_scope.jsonl``. ``first`` is the information, ``second`` the question.
     """
-    pairs = (r["text"].split(" Question: ", 1) + [r["label"]] for r in read(path))
+    pairs = ([*r["text"].split(" Question: ", 1), r["label"]] for r in read(path))
     return [
         QuestionPair(first.removeprefix("Information: "), second.strip(), bool(label), "dune")
         for first, second, label in pairs
@@ -559,3 +558,13 @@ def dev_subjects(directory: Path) -> frozenset[str]:
 def keep(name: str, excluded: frozenset[str]) -> bool:
     """Returns whether a record about ``name`` may be trained on: its name is not among the dev subjects."""
     return normalise(name) not in excluded
+
+
+def mentions(text: str, excluded: frozenset[str]) -> bool:
+    """Returns whether a text names a dev subject of two words or more: for sets that give no subject."""
+    words = normalise(text).split()
+    return any(
+        " ".join(words[start : start + size]) in excluded
+        for size in range(2, 7)
+        for start in range(len(words) - size + 1)
+    )
