@@ -4,6 +4,22 @@ Knows nothing of models or of the command line: vectors come in as arrays, error
 :class:`store.errors.StoreError`.
 """
 
-from store.edits import Draft, Edit, Kind
+from store.edits import DEFAULT_KIND, MAX_LABEL_LENGTH, MAX_TEXT_LENGTH, Draft, Edit, Kind
+from store.history import Action, Event
+from store.memory import DEFAULT_SEARCH_LIMIT, Memory
+from store.vectors import EncoderIdentity, VectorBatch
 
-__all__ = ["Draft", "Edit", "Kind"]
+__all__ = [
+    "DEFAULT_KIND",
+    "DEFAULT_SEARCH_LIMIT",
+    "MAX_LABEL_LENGTH",
+    "MAX_TEXT_LENGTH",
+    "Action",
+    "Draft",
+    "Edit",
+    "EncoderIdentity",
+    "Event",
+    "Kind",
+    "Memory",
+    "VectorBatch",
+]

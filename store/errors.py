@@ -1,16 +1,19 @@
 """What can go wrong with an edit memory.
 
-    StoreError
-    ├── MemoryNotFound        no file there, and the caller did not ask to create one
-    ├── NotAMemory            the file is no SQLite database, or a database of something else
-    ├── MemoryTooNew          written by a newer version of serac
-    ├── MemoryUnwritable      read-only file or folder, full disk
-    ├── MemoryBusy            another process held the write lock for too long
-    ├── EditNotFound          no edit has this id
-    └── InvalidEdit           an empty prompt, an unknown kind, a target where none belongs
+StoreError
+├── MemoryNotFound        no file there, and the caller did not ask to create one
+├── NotAMemory            the file is no SQLite database, or a database of something else
+├── MemoryTooNew          written by a newer version of serac
+├── MemoryUnwritable      read-only file or folder, full disk
+├── MemoryBusy            another process held the write lock for too long
+├── BackupExists          a backup would overwrite a file
+├── EditNotFound          no edit has this id
+├── InvalidEdit           an empty prompt, an unknown kind, a target where none belongs
+└── NothingToUndo         every change is undone already, or there never was one
 """
 
 __all__ = [
+    "BackupExists",
     "EditNotFound",
     "InvalidEdit",
     "MemoryBusy",
@@ -18,6 +21,7 @@ __all__ = [
     "MemoryTooNew",
     "MemoryUnwritable",
     "NotAMemory",
+    "NothingToUndo",
     "StoreError",
 ]
 
@@ -46,9 +50,17 @@ class MemoryBusy(StoreError):
     """The write lock could not be had in time."""
 
 
+class BackupExists(StoreError):
+    """There is a file where the backup was to go."""
+
+
 class EditNotFound(StoreError):
     """No edit has the id asked for."""
 
 
 class InvalidEdit(StoreError, ValueError):
     """The edit breaks a rule of its kind."""
+
+
+class NothingToUndo(StoreError):
+    """No change is left that could be undone."""
