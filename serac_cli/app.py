@@ -1,0 +1,64 @@
+"""The root of the command line, and the one place where errors become messages and exit codes."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serac_cli.commands import ask, edit, models
+from serac_cli.errors import SeracError, explain
+from store.errors import StoreError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="serac",
+    help="Edit what a language model says, after deployment, without touching its weights.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("ask")(ask.ask)
+app.command("why")(ask.why)
+app.add_typer(edit.app, name="edit")
+app.add_typer(models.app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"serac {version('serac')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    memory: Annotated[Path | None, typer.Option(help="The edit memory, a SQLite file.", show_default=False)] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Settings that hold for every command."""
+    context.obj = {"memory": memory}
+    if debug:
+        os.environ["SERAC_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Runs the command line; errors that serac knows end it with one line on stderr."""
+    try:
+        app()
+    except (SeracError, StoreError) as error:
+        if os.environ.get("SERAC_DEBUG"):
+            raise
+        from serac_cli.render import Output
+
+        message, exit_code = explain(error)
+        Output().error(message)
+        sys.exit(exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

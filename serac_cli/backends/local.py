@@ -1,0 +1,126 @@
+"""f_base as a local transformers model: causal or sequence-to-sequence, with its chat template where it has one."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
+from transformers.utils import logging as transformers_logging
+
+from serac_cli.errors import ModelUnreadable
+
+__all__ = ["LocalModel", "load_local_model", "native_dtype", "stream_generate"]
+
+
+def native_dtype() -> torch.dtype:
+    """Returns bfloat16 where this CPU computes in it, else float32."""
+    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return torch.bfloat16 if has_bfloat16 else torch.float32
+
+
+class LocalModel:
+    """A transformers model behind the BaseModel protocol; decoding is greedy.
+
+    ``model`` and ``tokenizer`` are open to a counterfactual model that shares the weights. Not for use by two
+    threads at once.
+    """
+
+    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+
+    def generate(self, query: str, *, max_new_tokens: int) -> Iterator[str]:
+        """Yields the answer in pieces; closing the iterator stops the model."""
+        inputs = self._encode(query)
+        yield from stream_generate(self.model, self.tokenizer, inputs, max_new_tokens=max_new_tokens)
+
+    def _encode(self, query: str) -> Any:
+        if self.tokenizer.chat_template is None:
+            return self.tokenizer(query, return_tensors="pt")
+        return self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": query}],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+        )
+
+
+def load_local_model(source: str) -> LocalModel:
+    """Loads a folder or a hub id, in the dtype that suits this CPU.
+
+    Raises ModelUnreadable where transformers cannot load it; remote code is never run.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(source)
+        family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = family.from_pretrained(source, dtype=native_dtype())
+    except Exception as error:
+        # transformers raises OSError, ValueError, KeyError, SafetensorError, ... for a damaged or missing model
+        reason = " ".join(str(error).split())[:200]
+        raise ModelUnreadable(
+            f"cannot load the model {source}: {reason}", "`serac models list` shows models that work"
+        ) from error
+    return LocalModel(source, model.eval(), tokenizer)
+
+
+class _Stop(StoppingCriteria):  # type: ignore[misc]
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self.event.is_set(), device=input_ids.device)
+
+
+def stream_generate(
+    model: Any, tokenizer: Any, inputs: Any, *, max_new_tokens: int, **options: Any
+) -> Iterator[str]:
+    """Yields text as ``model.generate`` decodes it greedily; special tokens are left out.
+
+    ``options`` go to ``generate`` as they are. Closing the iterator, or an exception in its consumer, stops the
+    model after the token at hand; an error of the model is raised here.
+    """
+    streamer = TextIteratorStreamer(
+        tokenizer, skip_prompt=not model.config.is_encoder_decoder, skip_special_tokens=True
+    )
+    stop = threading.Event()
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with torch.inference_mode():
+                model.generate(
+                    **inputs,
+                    max_new_tokens=max_new_tokens,
+                    do_sample=False,
+                    streamer=streamer,
+                    stopping_criteria=StoppingCriteriaList([_Stop(stop)]),
+                    **options,
+                )
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer's thread
+            failure.append(error)
+            streamer.end()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        for piece in streamer:
+            if piece:
+                yield piece
+    finally:
+        stop.set()
+        thread.join()
+    if failure:
+        raise failure[0]

@@ -1,0 +1,202 @@
+"""Reads files of edits: CSV, TSV and JSONL. Every cell is text, kept exactly ("01234" stays "01234")."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serac_cli.errors import InputFileError
+from store import Draft, Kind
+from store.edits import validate
+from store.errors import InvalidEdit
+
+__all__ = ["BadRow", "EditFile", "Row", "read_edit_file", "write_rejects"]
+
+COLUMNS = ("prompt", "target", "kind", "tags", "note", "source")
+_CELL_LIMIT = 64 * 1024 * 1024  # characters; an overlong cell is the row's error, not the parser's
+_JSON_SUFFIXES = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that makes a valid edit; ``line`` counts from 1, the header included."""
+
+    line: int
+    draft: Draft
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that does not, with the reason and its cells as they stand in the file."""
+
+    line: int
+    reason: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EditFile:
+    """What a file holds: ``header`` names the columns as they are in the file."""
+
+    path: Path
+    header: tuple[str, ...]
+    rows: tuple[Row, ...]
+    bad: tuple[BadRow, ...]
+
+
+def read_edit_file(
+    path: Path, *, mapping: Mapping[str, str] | None = None, delimiter: str | None = None, encoding: str = "utf-8"
+) -> EditFile:
+    """Reads the edits of a file; the format goes by the suffix (.csv, .tsv, .jsonl, .ndjson).
+
+    ``mapping`` maps our column names to the file's. Columns: ``prompt`` and ``target`` must be there, ``kind``,
+    ``tags`` (separated by commas or semicolons), ``note`` and ``source`` may. Raises InputFileError where the file
+    as a whole cannot be used; a row that cannot is listed in ``bad``.
+    """
+    mapping = dict(mapping or {})
+    if unknown := sorted(mapping.keys() - set(COLUMNS)):
+        raise InputFileError(f"--map: no such column: {unknown[0]}", f"the columns are {', '.join(COLUMNS)}")
+    text = _read_text(path, encoding)
+    if path.suffix.lower() in _JSON_SUFFIXES:
+        header, records = _json_records(text)
+    else:
+        header, records = _csv_records(path, text, delimiter)
+    columns = _columns(path, header, mapping)
+    rows: list[Row] = []
+    bad: list[BadRow] = []
+    for line, cells, problem in records:
+        try:
+            if problem:
+                raise InvalidEdit(problem)
+            rows.append(Row(line, _draft({name: cells[index] for name, index in columns.items()})))
+        except InvalidEdit as error:
+            bad.append(BadRow(line, str(error), tuple(cells)))
+    if not rows and not bad:
+        raise InputFileError(f"{path} has no rows", "it needs a header line and at least one edit")
+    return EditFile(path, tuple(header), tuple(rows), tuple(bad))
+
+
+def write_rejects(path: Path, file: EditFile) -> None:
+    """Writes the bad rows as CSV, with their line numbers and reasons in front. Raises InputFileError."""
+    try:
+        with path.open("w", encoding="utf-8", newline="") as sink:
+            writer = csv.writer(sink)
+            writer.writerow(["line", "reason", *file.header])
+            writer.writerows([str(row.line), row.reason, *row.cells] for row in file.bad)
+    except OSError as error:
+        raise InputFileError(f"cannot write {path}: {error.strerror}", "name another file with --rejects") from error
+
+
+_Records = Iterator[tuple[int, Sequence[str], str]]
+"""(line number, cells, what is wrong with the row's form or "")."""
+
+
+def _read_text(path: Path, encoding: str) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputFileError(f"no such file: {path}") from None
+    except OSError as error:
+        raise InputFileError(f"cannot read {path}: {error.strerror}") from error
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputFileError(
+            f"{path} is not {encoding.removesuffix('-sig')} text (byte {data[error.start]:#04x} in line {line})",
+            "name its encoding, as in --encoding cp1252 or --encoding utf-16",
+        ) from error
+    except LookupError:
+        raise InputFileError(f"unknown encoding: {encoding}") from None
+    if not text.strip():
+        raise InputFileError(f"{path} is empty", "it needs a header line and at least one edit")
+    return text
+
+
+def _csv_records(path: Path, text: str, delimiter: str | None) -> tuple[list[str], _Records]:
+    csv.field_size_limit(_CELL_LIMIT)
+    first_line = text.lstrip().splitlines()[0]
+    if delimiter is None:
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=first_line.count)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        header = next(row for row in reader if row)
+    except (csv.Error, TypeError) as error:
+        raise InputFileError(f"{path}: {error}", "check --delimiter: it must be one character") from error
+    except StopIteration:
+        raise InputFileError(f"{path} is empty") from None
+
+    def records() -> _Records:
+        line = reader.line_num + 1
+        try:
+            for cells in reader:
+                if cells:
+                    yield line, cells, _ragged(len(cells), len(header))
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise InputFileError(f"{path}, line {line}: {error}", "a quote may not be closed") from error
+
+    return [name.strip() for name in header], records()
+
+
+def _ragged(found: int, expected: int) -> str:
+    return "" if found == expected else f"has {found} cells, the header {expected}"
+
+
+def _json_records(text: str) -> tuple[list[str], _Records]:
+    parsed = [(number, *_json_object(line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    header = list(dict.fromkeys(name for _, record, _ in parsed for name in record))
+    return header, ((line, [record.get(name, "") for name in header], problem) for line, record, problem in parsed)
+
+
+def _json_object(line: str) -> tuple[dict[str, str], str]:
+    try:
+        # numbers keep the form they have in the file
+        record = json.loads(line, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        return {}, f"is no JSON: {error}"
+    if not isinstance(record, dict):
+        return {}, "is no JSON object"
+    cells: dict[str, str] = {}
+    for name, value in record.items():
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            value = ",".join(value)
+        if value is None:
+            value = ""
+        if not isinstance(value, str):
+            return {}, f"{name} must be text"
+        cells[name] = value
+    return cells, ""
+
+
+def _columns(path: Path, header: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
+    by_name = {name.casefold(): index for index, name in reversed(list(enumerate(header)))}
+    columns: dict[str, int] = {}
+    for ours in COLUMNS:
+        theirs = mapping.get(ours, ours).strip()
+        if theirs.casefold() in by_name:
+            columns[ours] = by_name[theirs.casefold()]
+        elif ours in mapping or ours in ("prompt", "target"):
+            found = ", ".join(name[:40] for name in header[:10])
+            hint = "name it with --map, as in --map prompt=question --map target=answer"
+            raise InputFileError(f"{path} has no column {theirs!r} (it has: {found})", hint)
+    return columns
+
+
+def _draft(cells: Mapping[str, str]) -> Draft:
+    kind = cells.get("kind", "").strip().lower() or Kind.FACT
+    tags = cells.get("tags", "").replace(";", ",").split(",")
+    return validate(
+        Draft(
+            prompt=cells["prompt"],
+            target=cells["target"],
+            kind=Kind(kind) if kind in set(Kind) else kind,  # type: ignore[arg-type]  # validate() names the valid ones
+            tags=tuple(tag.strip() for tag in tags if tag.strip()),
+            note=cells.get("note", ""),
+            source=cells.get("source", ""),
+        )
+    )

@@ -1,0 +1,282 @@
+"""The only module that prints: data to stdout, notes, progress and errors to stderr.
+
+On a terminal data is shown as tables; elsewhere as one line a record. ``--json`` and ``--nl`` say it in JSON.
+Edits and model output are data: whatever they contain, nothing but printable characters reaches the terminal.
+"""
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from serac_cli.protocols import Answer, Match
+from store import Edit, Event
+
+__all__ = ["Format", "Output", "inert"]
+
+
+class Format(StrEnum):
+    """How data is written: AUTO is a table on a terminal and plain lines elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    LINES = "nl"
+
+
+_JOINERS = "\u200c\u200d"  # shape letters and emoji, and move nothing
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+
+
+def inert(text: str, *, newlines: bool = False) -> str:
+    """Returns ``text`` with control, formatting and bidirectional characters written as escapes (``\\x1b``).
+
+    ``newlines`` keeps line breaks and tabs as they are.
+    """
+
+    def shown(character: str) -> str:
+        if newlines and character in "\n\t":
+            return character
+        if character not in _JOINERS and unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+            return character.encode("unicode_escape").decode("ascii")
+        return character
+
+    return text if text.isascii() and text.isprintable() else "".join(map(shown, text))
+
+
+class Output:
+    """Writes what a command found to stdout, and what it has to say about it to stderr."""
+
+    def __init__(self, style: Format = Format.AUTO) -> None:
+        self.style = style
+        self.out = Console(highlight=False, markup=False, emoji=False)
+        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether data is drawn for a person at a terminal."""
+        return self.style is Format.AUTO and self.out.is_terminal
+
+    # --- to stderr
+
+    def note(self, message: str) -> None:
+        """Says something about the work, in one line."""
+        self.err.print(Text(inert(message)), soft_wrap=True)
+
+    def error(self, message: str) -> None:
+        """Says why a command failed, in one line."""
+        self.err.print(Text.assemble(("error: ", "bold red"), inert(message)), soft_wrap=True)
+
+    @contextmanager
+    def status(self, message: str) -> Iterator[None]:
+        """Shows that work is going on, on a terminal only."""
+        if self.err.is_terminal:
+            with self.err.status(Text(message)):
+                yield
+        else:
+            yield
+
+    @contextmanager
+    def progress(self) -> Iterator[Any]:
+        """Yields a function ``report(label, done, total)``; totals over 10,000,000 are shown as bytes."""
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        bar = Progress(*columns, MofNCompleteColumn(), console=self.err, transient=True)
+        download = Progress(*columns, DownloadColumn(), console=self.err, transient=True)
+        tasks: dict[str, tuple[Progress, Any]] = {}
+
+        def report(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                display = download if total > 10_000_000 else bar
+                if self.err.is_terminal:
+                    display.start()
+                else:
+                    self.note(f"{label} …")
+                tasks[label] = (display, display.add_task(label, total=total))
+            display, task = tasks[label]
+            display.update(task, completed=done, total=total)
+            if done >= total:
+                display.stop()
+
+        try:
+            yield report
+        finally:
+            bar.stop()
+            download.stop()
+
+    # --- to stdout
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """Writes one JSON object on a line of its own."""
+        self._line(_json(record))
+
+    def records(self, records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Writes records: a table of ``columns``, lines with tabs between them, or all fields in JSON."""
+        if self.style is Format.JSON:
+            self._line(_json(records, indent=2))
+        elif self.style is Format.LINES:
+            for record in records:
+                self.record(record)
+        elif self.is_table:
+            self._table(columns, ([_cell(record[column]) for column in columns] for record in records))
+        else:
+            for record in records:
+                self._line("\t".join(_cell(record[column]) for column in columns))
+
+    def edits(self, edits: Sequence[Edit]) -> None:
+        """Writes a list of edits."""
+        columns = ["id", "kind", "prompt", "target", "tags"]
+        if any(edit.retired_at for edit in edits):
+            columns.append("retired_at")
+        self.records([asdict(edit) for edit in edits], columns)
+
+    def edit(self, edit: Edit, events: Sequence[Event]) -> None:
+        """Writes one edit whole, with its history."""
+        record = asdict(edit) | {"events": [asdict(event) for event in events]}
+        if self.style is not Format.AUTO:
+            self.record(record)
+            return
+        for name, value in asdict(edit).items():
+            if value not in ("", None, ()):
+                self._field(name.removesuffix("_at"), _cell(value, newlines=True))
+        for event in events:
+            self._field("event", " ".join(filter(None, (event.at, event.action, event.author, event.reason))))
+
+    def events(self, events: Sequence[Event]) -> None:
+        """Writes a history, newest first."""
+        self.records([asdict(event) for event in events], ["id", "at", "action", "edit_id", "author", "reason"])
+
+    def matches(self, matches: Sequence[Match]) -> None:
+        """Writes candidate edits with both stages' scores, most likely first."""
+        records = [
+            {
+                "edit": match.edit.id,
+                "probability": round(match.probability, 4),
+                "similarity": round(match.similarity, 4),
+                "prompt": match.edit.prompt,
+                "target": match.edit.target,
+            }
+            for match in matches
+        ]
+        self.records(records, ["edit", "probability", "similarity", "prompt", "target"])
+
+    def answer_view(self, *, show_query: bool) -> "AnswerView":
+        """Returns a listener that draws one answer as it is made."""
+        return AnswerView(self, show_query=show_query)
+
+    def _table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column.removesuffix("_at"), no_wrap=column != "prompt", overflow="ellipsis")
+        for row in rows:
+            table.add_row(*(Text(_shortened(cell, 300)) for cell in row))
+        self.out.print(table)
+
+    def _field(self, name: str, text: str) -> None:
+        self._line(f"{name:<10} {text}".replace("\n", "\n" + " " * 11))
+
+    def _line(self, text: str) -> None:
+        self.out.file.write(text + "\n")
+        self.out.file.flush()
+
+
+class AnswerView:
+    """Listens to Editor.answer and draws the answer at a terminal, piece by piece."""
+
+    LABEL_WIDTH = 13
+
+    def __init__(self, output: Output, *, show_query: bool) -> None:
+        self.output = output
+        self.show_query = show_query
+        self.open_stage = ""
+
+    def matched(self, query: str, match: Match | None, threshold: float, milliseconds: float) -> None:
+        """Draws the gate's decision."""
+        if self.show_query:
+            self._print(Text.assemble(("query", "bold"), " " * 8, inert(query)))
+        if match is None:
+            self._print(Text.assemble(("out of scope", "yellow"), " the memory is empty"))
+            return
+        in_scope = match.probability >= threshold
+        self._print(
+            Text.assemble(
+                (f"{'in scope' if in_scope else 'out of scope':<{self.LABEL_WIDTH}}", "green" if in_scope else "yellow"),
+                f"p {match.probability:.3f} {'≥' if in_scope else '<'} {threshold:.3f} · ",
+                f"{'edit' if in_scope else 'nearest edit'} {match.edit.id}: ",
+                _shortened(inert(match.edit.prompt), 120),
+                f" → {_shortened(inert(match.edit.target), 120)}" if match.edit.target else "",
+                (f" · {milliseconds:.0f} ms", "dim"),
+            )
+        )
+
+    def piece(self, stage: str, text: str) -> None:
+        """Draws a piece of the answer ``before`` or ``after`` editing."""
+        if stage != self.open_stage:
+            self.open_stage = stage
+            self._print(Text(f"{stage:<{self.LABEL_WIDTH}}", style="bold"), end="")
+            text = text.lstrip("\n")
+        self._print(Text(inert(text, newlines=True).replace("\n", "\n" + " " * self.LABEL_WIDTH)), end="")
+
+    def done(self, stage: str, milliseconds: float, reused: bool) -> None:
+        """Ends a stage; ``reused`` says that the answer is the base model's, drawn already."""
+        if reused:
+            self._print(Text.assemble((f"{stage:<{self.LABEL_WIDTH}}", "bold"), ("the same, unchanged", "dim")))
+            return
+        if stage != self.open_stage:
+            self.piece(stage, "")
+        self.open_stage = ""
+        self._print(Text(f" · {milliseconds:.0f} ms", style="dim"))
+
+    def interrupted(self) -> None:
+        """Ends the line that a cancelled answer left open."""
+        if self.open_stage:
+            self.open_stage = ""
+            self._print(Text(" … cancelled", style="dim"))
+
+    def _print(self, text: Text, end: str = "\n") -> None:
+        self.output.out.print(text, end=end, soft_wrap=True)
+
+
+def answer_record(answer: Answer) -> dict[str, Any]:
+    """Returns the JSON object of an answer; scripts rely on its fields."""
+    edit = answer.match.edit if answer.match else None
+    return {
+        "query": answer.query,
+        "in_scope": answer.in_scope,
+        "probability": round(answer.match.probability, 6) if answer.match else None,
+        "threshold": answer.threshold,
+        "edit": {"id": edit.id, "prompt": edit.prompt, "target": edit.target, "kind": edit.kind} if edit else None,
+        "before": answer.before,
+        "after": answer.after,
+        "timings_ms": {stage: round(value, 1) for stage, value in answer.timings_ms.items()},
+    }
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
+    return _UNSAFE_IN_JSON.sub(lambda match: json.dumps(match.group())[1:-1], text)
+
+
+def _cell(value: Any, *, newlines: bool = False) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (tuple, list)):
+        value = ", ".join(str(item) for item in value)
+    return inert(str(value), newlines=newlines)
+
+
+def _shortened(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def is_interactive() -> bool:
+    """Whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
