@@ -9,7 +9,7 @@ from pathlib import Path
 
 from serac_cli.errors import InputFileError
 from store import Draft, Kind
-from store.edits import validate
+from store.edits import fold, validate
 from store.errors import InvalidEdit
 
 __all__ = ["BadRow", "EditFile", "Row", "read_edit_file", "write_rejects"]
@@ -66,11 +66,16 @@ def read_edit_file(
     columns = _columns(path, header, mapping)
     rows: list[Row] = []
     bad: list[BadRow] = []
+    first_with: dict[tuple[str, str], Row] = {}
     for line, cells, problem in records:
         try:
             if problem:
                 raise InvalidEdit(problem)
-            rows.append(Row(line, _draft({name: cells[index] for name, index in columns.items()})))
+            row = Row(line, _draft({name: cells[index] for name, index in columns.items()}))
+            first = first_with.setdefault((row.draft.kind, fold(row.draft.prompt)), row)
+            if first.draft.target != row.draft.target:
+                raise InvalidEdit(f"gives the prompt of line {first.line} another target")
+            rows.append(row)
         except InvalidEdit as error:
             bad.append(BadRow(line, str(error), tuple(cells)))
     if not rows and not bad:

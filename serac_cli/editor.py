@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from serac_cli.errors import SettingsError
 from serac_cli.protocols import Answer, BaseModel, Counterfactual, Match, Route, ScopeClassifier
-from store import Draft, Edit, Memory
+from store import Draft, Edit, Memory, VectorBatch
 
 if TYPE_CHECKING:
-    from serac_cli.scope import Encoder
+    from serac_cli.encoder import Encoder
 
-__all__ = ["Editor", "Listener", "Silent", "add_edits"]
+__all__ = ["Editor", "Listener", "Silent", "add_edits", "encode_edits"]
 
 
 class Listener(Protocol):
@@ -48,6 +48,8 @@ class Editor:
     ``threshold`` is the probability from which a query is in scope; the paper's is 0.5.
     """
 
+    memory: Memory
+    encoder: "Encoder"
     scope: ScopeClassifier
     base: BaseModel
     counterfactual: Counterfactual
@@ -115,8 +117,16 @@ def add_edits(
     The edits whose ids are in ``replaces`` are retired in the same transaction. ``progress`` is called with the
     number of edits encoded so far and their total. Raises InvalidEdit and the memory's other errors.
     """
-    matrix = encoder.encode([edit_text(draft) for draft in drafts], progress=progress)
-    return memory.add(drafts, vectors=VectorBatch(encoder.identity, matrix), replaces=replaces)
+    return memory.add(drafts, vectors=encode_edits(encoder, drafts, progress), replaces=replaces)
+
+
+def encode_edits(
+    encoder: "Encoder", drafts: Sequence[Draft | Edit], progress: Callable[[int, int], None] | None = None
+) -> VectorBatch:
+    """Returns the vectors of edits, a row each, with the identity of the encoder that made them."""
+    from serac_cli.encoder import edit_text
+
+    return VectorBatch(encoder.identity, encoder.encode([edit_text(draft) for draft in drafts], progress))
 
 
 def _collect(pieces: Iterable[str], stage: str, listener: Listener) -> tuple[str, float]:

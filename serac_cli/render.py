@@ -19,10 +19,14 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.table import Table
 from rich.text import Text
 
+from serac_cli.edit_files import BadRow
+from serac_cli.planning import Outcome, Step
 from serac_cli.protocols import Answer, Match
 from store import Edit, Event
 
-__all__ = ["Format", "Output", "inert"]
+__all__ = ["Format", "Output", "answer_record", "inert", "is_interactive"]
+
+BAD_ROWS_SHOWN = 20
 
 
 class Format(StrEnum):
@@ -103,14 +107,13 @@ class Output:
                 tasks[label] = (display, display.add_task(label, total=total))
             display, task = tasks[label]
             display.update(task, completed=done, total=total)
-            if done >= total:
-                display.stop()
 
         try:
             yield report
         finally:
-            bar.stop()
-            download.stop()
+            for display, _ in tasks.values():
+                if self.err.is_terminal:
+                    display.stop()
 
     # --- to stdout
 
@@ -149,6 +152,36 @@ class Output:
                 self._field(name.removesuffix("_at"), _cell(value, newlines=True))
         for event in events:
             self._field("event", " ".join(filter(None, (event.at, event.action, event.author, event.reason))))
+
+    def plan(self, steps: Sequence[Step], bad: Sequence[BadRow]) -> None:
+        """Writes what applying a file would do, line by line."""
+        rows = [_step_record(step) for step in steps] + [_bad_record(row) for row in bad]
+        rows.sort(key=lambda row: row["line"])
+        self.records(rows, ["line", "outcome", "prompt", "target", "why"])
+
+    def bad_rows(self, bad: Sequence[BadRow]) -> None:
+        """Lists the rows that make no edit, on stderr."""
+        for row in bad[:BAD_ROWS_SHOWN]:
+            self.note(f"line {row.line}: {row.reason}")
+        if len(bad) > BAD_ROWS_SHOWN:
+            self.note(f"… and {len(bad) - BAD_ROWS_SHOWN} more")
+
+    def applied(self, added: Sequence[Edit], steps: Sequence[Step], bad: int) -> None:
+        """Says what applying a file has done."""
+        duplicates = [step for step in steps if step.outcome is Outcome.DUPLICATE]
+        for step in duplicates[:BAD_ROWS_SHOWN]:
+            self.note(f"line {step.row.line}: left out, {_step_record(step)['why']}")
+        counts = {
+            "added": len(added),
+            "replaced": sum(step.outcome is Outcome.REPLACE for step in steps),
+            "duplicates": len(duplicates),
+            "bad": bad,
+        }
+        if self.style is Format.AUTO:
+            said = f"{counts['added']} added ({counts['replaced']} of them replace an edit), "
+            self._line(said + f"{counts['duplicates']} duplicates left out, {counts['bad']} bad")
+        else:
+            self.record(counts | {"ids": [edit.id for edit in added]})
 
     def events(self, events: Sequence[Event]) -> None:
         """Writes a history, newest first."""
@@ -258,6 +291,29 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "after": answer.after,
         "timings_ms": {stage: round(value, 1) for stage, value in answer.timings_ms.items()},
     }
+
+
+def _step_record(step: Step) -> dict[str, Any]:
+    if step.same_as_line is not None:
+        why = f"the same as line {step.same_as_line}"
+    elif step.other is not None:
+        verb = "the same as" if step.outcome is Outcome.DUPLICATE else "retires"
+        why = f"{verb} edit {step.other.id}"
+    else:
+        why = ""
+    draft = step.row.draft
+    return {
+        "line": step.row.line,
+        "outcome": step.outcome,
+        "prompt": draft.prompt,
+        "target": draft.target,
+        "why": why,
+    }
+
+
+def _bad_record(row: BadRow) -> dict[str, Any]:
+    cells = " | ".join(row.cells)
+    return {"line": row.line, "outcome": "bad", "prompt": _shortened(cells, 200), "target": "", "why": row.reason}
 
 
 def _json(value: Any, indent: int | None = None) -> str:

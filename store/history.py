@@ -65,9 +65,11 @@ def record(
     authors: Iterable[str],
     reason: str = "",
     undoes: int | None = None,
+    batch: int | None = None,
 ) -> int:
-    """Writes one event a change, in the caller's transaction, and returns their batch."""
-    batch: int = connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM events").fetchone()[0]
+    """Writes one event a change, in the caller's transaction, to ``batch`` or a new one; returns the batch."""
+    if batch is None:
+        batch = int(connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM events").fetchone()[0])
     connection.executemany(
         """
         INSERT INTO events (batch, edit_id, action, at, author, reason, before, after, undoes)

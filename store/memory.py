@@ -141,10 +141,15 @@ class Memory:
 
     # Changing
 
-    def add(self, drafts: Sequence[Draft], *, vectors: VectorBatch | None = None) -> list[Edit]:
+    def add(
+        self, drafts: Sequence[Draft], *, vectors: VectorBatch | None = None, replaces: Sequence[int] = ()
+    ) -> list[Edit]:
         """Stores all drafts, with their vectors if given (one row a draft), in one transaction, or none.
 
+        The same transaction, and the same batch of events, retires the edits whose ids are in ``replaces``.
+
         :raises InvalidEdit: a draft breaks a rule
+        :raises EditNotFound: one of the ids is unknown
         :raises ValueError: there is not one vector a draft
         """
         valid = _validated(drafts)
@@ -158,7 +163,9 @@ class Memory:
                 self._put(vectors, [edit.id for edit in edits])
             added = (Change(edit.id, None, vars(draft)) for edit, draft in zip(edits, valid, strict=True))
             authors = (edit.author for edit in edits)
-            history.record(self._connection, Action.ADD, added, at=now, authors=authors)
+            batch = history.record(self._connection, Action.ADD, added, at=now, authors=authors)
+            if replaces:
+                self._retire_replaced(replaces, author=valid[0].author, now=now, batch=batch)
         return edits
 
     def update(
@@ -314,6 +321,15 @@ class Memory:
                 for draft in valid
             ]
 
+    def _retire_replaced(self, edit_ids: Sequence[int], *, author: str, now: str, batch: int) -> None:
+        replaced = [table.get(self._connection, edit_id) for edit_id in dict.fromkeys(edit_ids)]
+        changes = [
+            Change(edit.id, {"retired_at": None}, {"retired_at": now})
+            for edit in replaced
+            if edit.retired_at is None
+        ]
+        self._apply(Action.RETIRE, changes, author=author, reason="replaced", now=now, batch=batch)
+
     def _set_retired(self, action: Action, edit_ids: Sequence[int], author: str, reason: str) -> list[Edit]:
         with self._writing():
             now = timestamp()
@@ -336,6 +352,7 @@ class Memory:
         reason: str,
         now: str | None = None,
         undoes: int | None = None,
+        batch: int | None = None,
     ) -> int:
         """Writes changed fields and their events, drops obsolete vectors, and returns the batch."""
         now = now or timestamp()
@@ -345,7 +362,14 @@ class Memory:
                 vector_table.delete(self._connection, change.edit_id)
         authors = [author] * len(changes)
         return history.record(
-            self._connection, action, changes, at=now, authors=authors, reason=reason, undoes=undoes
+            self._connection,
+            action,
+            changes,
+            at=now,
+            authors=authors,
+            reason=reason,
+            undoes=undoes,
+            batch=batch,
         )
 
 

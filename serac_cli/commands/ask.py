@@ -1,0 +1,118 @@
+"""``serac ask`` and ``serac why``: query the edited model, and see how a query was routed."""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from serac_cli.commands.common import (
+    BaseOption,
+    CounterfactualOption,
+    JsonOption,
+    LinesOption,
+    MaxNewTokensOption,
+    MemoryOption,
+    ScopeOption,
+    ThresholdOption,
+    memory_of,
+    output_for,
+    settings_of,
+)
+
+__all__ = ["ask", "why"]
+
+QueryArgument = Annotated[
+    str | None, typer.Argument(help="The query; without one, opens the prompt or reads stdin.", show_default=False)
+]
+
+
+def ask(
+    context: typer.Context,
+    query: QueryArgument = None,
+    no_before: Annotated[
+        bool, typer.Option("--no-before", help="Skip the base model's answer where an edit answers.")
+    ] = False,
+    base: BaseOption = None,
+    scope: ScopeOption = None,
+    counterfactual: CounterfactualOption = None,
+    threshold: ThresholdOption = None,
+    max_new_tokens: MaxNewTokensOption = None,
+    memory: MemoryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Answers a query, before and after editing.
+
+    With no query it opens an interactive prompt, or answers the lines on stdin where that is no terminal.
+    Away from a terminal, or with --json, each answer is one JSON object on a line.
+    """
+    from serac_cli.render import Format, answer_record, is_interactive
+
+    settings = settings_of(
+        context,
+        memory=memory,
+        base=base,
+        scope=scope,
+        counterfactual=counterfactual,
+        threshold=threshold,
+        max_new_tokens=max_new_tokens,
+    )
+    output = output_for(json)
+    if query is None and is_interactive() and not json:
+        from serac_cli.repl import run_repl
+
+        run_repl(settings, output, before=not no_before)
+        return
+    draws = output.is_table and output.style is Format.AUTO
+    with memory_of(settings, create=True) as edits:
+        editor = None
+        for line in [query] if query is not None else _lines_of_stdin():
+            if editor is None:
+                from serac_cli.assembly import open_editor
+
+                with output.progress() as report:
+                    editor = open_editor(settings, edits, report)
+            view = output.answer_view(show_query=query is None) if draws else None
+            answer = editor.answer(line, before=not no_before, listener=view)
+            if not draws:
+                output.record(answer_record(answer))
+
+
+def why(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="The query to explain.")],
+    candidates: Annotated[int, typer.Option("-k", min=1, help="How many candidates to show.")] = 5,
+    scope: ScopeOption = None,
+    threshold: ThresholdOption = None,
+    memory: MemoryOption = None,
+    json: JsonOption = False,
+    lines: LinesOption = False,
+) -> None:
+    """Shows the edits nearest to a query, with both stages' scores, and how it would be routed."""
+    from serac_cli.assembly import open_scope
+    from serac_cli.encoder import load_encoder
+
+    output = output_for(json, lines)
+    settings = settings_of(context, memory=memory, scope=scope, threshold=threshold)
+    with memory_of(settings) as edits:
+        classifier, limit = open_scope(settings, edits, load_encoder())
+        matches = classifier.match(query, k=candidates)
+    output.matches(matches)
+    if not matches:
+        output.note("out of scope: the memory is empty, so the base model answers")
+    elif matches[0].probability >= limit:
+        output.note(
+            f"in scope of edit {matches[0].edit.id}: {matches[0].probability:.3f} reaches the threshold {limit:.3f}, "
+            "so the counterfactual model answers"
+        )
+    else:
+        output.note(
+            f"out of scope: the best probability, {matches[0].probability:.3f}, is under the threshold {limit:.3f}, "
+            "so the base model answers"
+        )
+
+
+def _lines_of_stdin() -> Iterator[str]:
+    for line in sys.stdin:
+        if query := line.rstrip("\r\n").strip():
+            yield query
