@@ -17,9 +17,9 @@ def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Edito
 
     Raises ModelError and ComponentError.
     """
+    base = open_base(settings, progress)
     encoder = load_encoder()
     scope, threshold = open_scope(settings, memory, encoder)
-    base = open_base(settings, progress)
     return Editor(
         memory=memory,
         encoder=encoder,
@@ -39,7 +39,11 @@ def open_scope(settings: Settings, memory: Memory, encoder: Encoder) -> tuple[Sc
 
 def open_base(settings: Settings, progress: Progress) -> LocalModel:
     """Returns the base model, pulled and converted first where that is needed."""
-    return load_local_model(resolve(settings.models, settings.base, progress))
+    source = resolve(settings.models, settings.base, progress)
+    progress(f"loading {settings.base}", 0, 1)
+    model = load_local_model(source)
+    progress(f"loading {settings.base}", 1, 1)
+    return model
 
 
 def open_counterfactual(settings: Settings, base: LocalModel) -> Counterfactual:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -92,28 +92,27 @@ class Output:
     @contextmanager
     def progress(self) -> Iterator[Any]:
         """Yields a function ``report(label, done, total)``; totals over 10,000,000 are shown as bytes."""
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, MofNCompleteColumn(), console=self.err, transient=True)
-        download = Progress(*columns, DownloadColumn(), console=self.err, transient=True)
-        tasks: dict[str, tuple[Progress, Any]] = {}
+        bars: dict[str, tuple[Progress, TaskID]] = {}
 
         def report(label: str, done: int, total: int) -> None:
-            if label not in tasks:
-                display = download if total > 10_000_000 else bar
-                if self.err.is_terminal:
-                    display.start()
-                else:
+            if label not in bars:
+                amount = DownloadColumn() if total > 10_000_000 else MofNCompleteColumn()
+                columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+                bar = Progress(*columns, console=self.err, transient=True, disable=not self.err.is_terminal)
+                bars[label] = bar, bar.add_task(label, total=total)
+                bar.start()
+                if not self.err.is_terminal:
                     self.note(f"{label} …")
-                tasks[label] = (display, display.add_task(label, total=total))
-            display, task = tasks[label]
-            display.update(task, completed=done, total=total)
+            bar, task = bars[label]
+            bar.update(task, completed=done)
+            if done >= total:
+                bar.stop()
 
         try:
             yield report
         finally:
-            for display, _ in tasks.values():
-                if self.err.is_terminal:
-                    display.stop()
+            for bar, _ in bars.values():
+                bar.stop()
 
     # --- to stdout
 

@@ -170,7 +170,7 @@ class SlashCompleter(Completer):
 def run_repl(settings: Settings, output: Output, *, before: bool) -> None:
     """Opens the memory and the models, then reads lines until /quit or Ctrl-D; Ctrl-C clears the line."""
     with Memory.open(settings.memory) as memory:
-        with output.progress() as report, output.status("loading the models"):
+        with output.progress() as report:
             editor = open_editor(settings, memory, report)
         repl = Repl(settings, editor, output, before=before)
         session: PromptSession[str] = PromptSession(

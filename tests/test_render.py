@@ -1,0 +1,72 @@
+import io
+import json
+
+import pytest
+
+from serac_cli.render import Format, Output, inert
+from store import Draft, Memory
+
+HOSTILE = "[red]x[/] [/] \x1b[31mred\x1b[0m \x07 \x9b2J \u202eabc\u202c \u2028 \ue0001:smile:\t\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("Zürich 東京 👩\u200d🔬", "Zürich 東京 👩\u200d🔬"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\x9b31m", "\\x9b31m"),
+        ("[bold]x[/]", "[bold]x[/]"),
+        ("\U000e0041", "\\U000e0041"),
+    ],
+)
+def test_inert_text_shows_what_would_act(text, shown):
+    assert inert(text) == shown
+
+
+def test_newlines_are_kept_where_they_may_act():
+    assert inert("a\n\tb\r", newlines=True) == "a\n\tb\\r"
+
+
+@pytest.mark.parametrize("style", list(Format))
+@pytest.mark.parametrize("terminal", [False, True])
+def test_hostile_edits_are_listed_inert_in_every_style(tmp_path, style, terminal):
+    with Memory.open(tmp_path / "m.db") as memory:
+        edits = memory.add([Draft(HOSTILE + "end", HOSTILE + "end")])
+    output = Output(style)
+    output.out = _console(terminal)
+    output.edits(edits)
+    written = output.out.file.getvalue()
+    assert "[red]x[/]" in written
+    allowed = written.replace("\x1b[1m", "").replace("\x1b[0m", "") if terminal else written
+    assert not set(allowed) & set("\x1b\x07\x9b\u202e\u2028\r")
+
+
+def test_json_gives_back_exactly_what_was_stored(tmp_path):
+    with Memory.open(tmp_path / "m.db") as memory:
+        edits = memory.add([Draft(HOSTILE + "end")])
+    output = Output(Format.LINES)
+    output.out = _console(False)
+    output.edits(edits)
+    assert json.loads(output.out.file.getvalue())["prompt"] == HOSTILE + "end"
+
+
+def test_model_output_is_drawn_inert():
+    output = Output()
+    output.out = _console(True)
+    view = output.answer_view(show_query=True)
+    view.piece("after", "\x1b]0;title\x07[blink]\u202e\nnext")
+    view.done("after", 1.0, reused=False)
+    written = output.out.file.getvalue()
+    assert "\\x1b]0;title\\x07[blink]\\u202e\n" in written
+    assert not set(written.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[2m", "")) & set("\x1b\x07\u202e")
+
+
+def _console(terminal):
+    from rich.console import Console
+
+    return Console(
+        file=io.StringIO(), force_terminal=terminal, width=100, highlight=False, markup=False, emoji=False, legacy_windows=False
+    )
