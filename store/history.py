@@ -67,7 +67,7 @@ def record(
     undoes: int | None = None,
     batch: int | None = None,
 ) -> int:
-    """Writes one event a change, in the caller's transaction, to ``batch`` or a new one; returns the batch."""
+    """Writes one event a change, in the caller's transaction, to ``batch`` or a new one; returns which."""
     if batch is None:
         batch = int(connection.execute("SELECT coalesce(max(batch), 0) + 1 FROM events").fetchone()[0])
     connection.executemany(

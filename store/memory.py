@@ -134,10 +134,16 @@ class Memory:
             return history.events(self._connection, edit_id=edit_id, batch=batch, limit=limit)
 
     def data_version(self) -> tuple[int, int]:
-        """Returns a value that differs whenever this or another connection has changed the memory since."""
+        """Returns a value that differs whenever other edits are active, or any differ, than before.
+
+        That is when this or another connection changed the memory, or an edit expired since. Only
+        values of one open memory compare.
+        """
         with self._reading():
             others = self._connection.execute("PRAGMA data_version").fetchone()[0]
-            return others, self._connection.total_changes
+            expired = table.count_expired(self._connection, timestamp())
+            # A change of our own writes two rows at least for one edit that it can take from the expired.
+            return others, self._connection.total_changes + expired
 
     # Changing
 

@@ -105,6 +105,12 @@ def _search(db: Database) -> None:
         db.execute(statement)
 
 
+@MIGRATIONS(name="0003_expiry")
+def _expiry(db: Database) -> None:
+    """Finds the edits that expired without a scan, for every query asks."""
+    db.execute("CREATE INDEX edits_by_expiry ON edits (expires_at) WHERE expires_at IS NOT NULL")
+
+
 def pending(db: Database) -> bool:
     """Returns whether the database lacks a step that this version knows; reads only."""
     return bool(MIGRATIONS.pending(db))

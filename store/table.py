@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
     from store.vectors import EncoderIdentity
 
-__all__ = ["count", "get", "insert", "lacking_vectors", "matching", "same_prompt", "select", "write_fields"]
+__all__ = [
+    "count",
+    "count_expired",
+    "get",
+    "insert",
+    "lacking_vectors",
+    "matching",
+    "same_prompt",
+    "select",
+    "write_fields",
+]
 
 # :retired is NULL for all edits, 1 for those not active, 0 for those active at :now.
 _SELECT = """
@@ -56,6 +66,12 @@ def count(
     """Returns how many edits pass the filters."""
     sql = _SELECT.format(columns="count(*)")
     row = connection.execute(sql, {"kind": kind, "tag": tag, "retired": retired, "now": now}).fetchone()
+    return int(row[0])
+
+
+def count_expired(connection: "Connection", now: str) -> int:
+    """Returns how many edits have an expiry that has passed, retired or not."""
+    row = connection.execute("SELECT count(*) FROM edits WHERE expires_at <= ?", [now]).fetchone()
     return int(row[0])
 
 

@@ -84,6 +84,29 @@ def test_a_full_disk_keeps_the_whole_batch_out(memory: Memory) -> None:
     assert len(memory.add([Draft("And now?", "Yes")])) == 1
 
 
+def test_an_edit_may_replace_others_in_one_change(memory: Memory) -> None:
+    memory.add([Draft("Who?", "Me"), Draft("When?", "Now")])
+    memory.add([Draft("Who?", "You", author="ada")], replaces=[1, 1])
+    assert [edit.id for edit in memory.edits()] == [2, 3]
+    event = memory.events()[0]
+    assert (event.batch, event.edit_id, event.action, event.author, event.reason) == (
+        2,
+        1,
+        "retire",
+        "ada",
+        "replaced",
+    )
+    memory.undo()
+    assert [edit.id for edit in memory.edits()] == [1, 2]
+
+
+def test_an_edit_that_would_replace_an_unknown_one_is_not_added(memory: Memory) -> None:
+    with pytest.raises(EditNotFound):
+        memory.add([Draft("Who?", "You")], replaces=[7])
+    assert memory.edits() == []
+    assert memory.events() == []
+
+
 def test_filters_combine(memory: Memory) -> None:
     memory.add(
         [
@@ -197,6 +220,17 @@ def test_the_data_version_changes_with_every_change_and_with_nothing_else(memory
             change()
             seen.append(memory.data_version())
     assert len(set(seen)) == 5
+
+
+def test_the_data_version_changes_when_an_edit_expires(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.add([Draft("Who?", "Me", expires_at=FUTURE)])
+    before = memory.data_version()
+    assert memory.count() == 1
+    monkeypatch.setattr("store.memory.timestamp", lambda: "2999-01-01T00:00:00.000+00:00")
+    assert memory.count() == 0
+    assert memory.data_version() != before
 
 
 def test_a_backup_is_a_complete_private_memory(memory: Memory, tmp_path: Path) -> None:
