@@ -1,0 +1,231 @@
+"""Training of the counterfactual adapter: LoRA on a frozen causal model, likelihood of the answer given edit and query.
+
+The frozen weights and the passes are bfloat16 where the CPU computes in it; the adapter's own copy, which the
+optimiser moves, is float32. Rows have one fixed size, so the layers are compiled once.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model
+from torch.nn import functional
+
+from serac_cli.training.counterfactual_batches import Batch, GroupStream, collate, encode, pack
+from serac_cli.training.counterfactual_examples import Source
+
+__all__ = ["TrainingConfig", "train"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What decides the result of a run, apart from data and base model.
+
+    A step reads ``rows`` rows of ``length`` tokens. The learning rate warms up over ``warmup`` steps and falls
+    linearly to a twentieth at the last step. ``contrast`` weighs the loss that tells the replies of the two sides of
+    a stance apart, up to ``margin`` nats per token.
+    """
+
+    steps: int
+    seed: int = 0
+    rows: int = 4
+    length: int = 256
+    rank: int = 16
+    alpha: int = 32
+    learning_rate: float = 1e-3
+    warmup: int = 40
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    contrast: float = 0.3
+    margin: float = 5.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line of the log: averages since the last one. ``seconds`` counts from the run's first start."""
+
+    step: int
+    loss: float
+    contrast: float
+    examples: int
+    tokens_per_second: float
+    learning_rate: float
+    seconds: float
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    sources: Mapping[str, Source],
+    weights: Mapping[str, float],
+    out: Path,
+    config: TrainingConfig,
+    *,
+    resume: bool = False,
+    start: Path | None = None,
+    every: int = 20,
+    evaluate_every: int = 200,
+    report: Callable[[Progress], None] = lambda _: None,
+    evaluate: Callable[[Any, int], None] = lambda *_: None,
+    compile_layers: bool = True,
+) -> Any:
+    """Trains an adapter over ``model`` (which it wraps) and returns the peft model; the adapter is in ``out``.
+
+    ``out/state.pt`` has all that ``resume`` needs; with the same seed and machine the resumed run takes the same
+    steps. ``start`` is an adapter to begin from. ``report`` hears of every ``every`` steps, ``evaluate`` gets the
+    model, in evaluation mode, at every ``evaluate_every`` steps and at the end.
+    """
+    torch.manual_seed(config.seed)
+    peft_model = get_peft_model(
+        model,
+        LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"),
+        autocast_adapter_dtype=False,
+    )
+    if start is not None:
+        _load_adapter(peft_model, start)
+    working = [p for p in peft_model.parameters() if p.requires_grad]
+    master = [p.detach().float().clone().requires_grad_() for p in working]
+    optimiser = torch.optim.AdamW(
+        master, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+    )
+    stream = GroupStream(sources, weights, config.seed)
+    step, seconds = 0, 0.0
+    state_file = out / "state.pt"
+    if resume and state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        step, seconds = state["step"], state["seconds"]
+        stream.drawn.update(state["drawn"])
+        for parameter, saved in zip(master, state["master"], strict=True):
+            parameter.data.copy_(saved)
+        optimiser.load_state_dict(state["optimiser"])
+        _copy(master, working)
+        log.info("resumed at step %d", step)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "training.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+
+    encoded = (part for group in stream for part in encode(tokenizer, group, config.length))
+    layers = peft_model.get_base_model().model.layers
+    began, marked = time.perf_counter() - seconds, time.perf_counter()
+    losses, contrasts, examples, tokens = 0.0, 0.0, 0, 0
+    _compile(layers, on=compile_layers)
+    peft_model.train()
+    while step < config.steps:
+        # 1. One packed batch through the frozen body; only answer positions reach the large output layer
+        batch = collate(pack(encoded, config.rows, config.length), config.length, working[0].dtype)
+        loss, contrast = batch_loss(peft_model.get_base_model(), batch, config.margin)
+        (loss + config.contrast * contrast).backward()
+
+        # 2. The gradients move the float32 copy, and the working copy follows
+        rate = learning_rate(config, step)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        for parameter, used in zip(master, working, strict=True):
+            parameter.grad = used.grad.float() if used.grad is not None else None
+            used.grad = None
+        torch.nn.utils.clip_grad_norm_(master, config.clip)
+        optimiser.step()
+        _copy(master, working)
+        step += 1
+
+        # 3. The log, and now and then the dev figures and a checkpoint
+        losses, contrasts = losses + loss.item(), contrasts + contrast.item()
+        examples, tokens = examples + batch.examples, tokens + int((batch.positions > 0).sum())
+        if step % every == 0 or step == config.steps:
+            now = time.perf_counter()
+            count = (step - 1) % every + 1
+            report(
+                Progress(
+                    step, losses / count, contrasts / count, examples, tokens / (now - marked), rate, now - began
+                )
+            )
+            losses, contrasts, examples, tokens, marked = 0.0, 0.0, 0, 0, now
+        if step % evaluate_every == 0 or step == config.steps:
+            peft_model.save_pretrained(out)
+            _save_state(state_file, step, time.perf_counter() - began, stream, master, optimiser)
+            _compile(layers, on=False)
+            peft_model.eval()
+            evaluate(peft_model, step)
+            peft_model.train()
+            _compile(layers, on=compile_layers)
+            marked = time.perf_counter()
+    _compile(layers, on=False)
+    return peft_model.eval()
+
+
+def batch_loss(model: Any, batch: Batch, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the weighted mean negative log-likelihood of the answers, and the contrast loss of stances.
+
+    The latter is softplus(margin - d) per stance group, d being the mean log-probability per token of its replies
+    minus that of the opposite replies, after the paper's ConvSent objective.
+    """
+    hidden = model.model(
+        input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
+    ).last_hidden_state
+    hidden = hidden.reshape(-1, hidden.shape[-1])[batch.where]
+    logits = model.lm_head(hidden).float()
+    losses = functional.cross_entropy(logits, batch.labels, reduction="none")
+    loss = (losses * batch.weights).sum() / batch.weights.sum()
+    if not batch.pairs:
+        return loss, loss.new_zeros(())
+    gaps = []
+    for same, opposite in batch.pairs:
+        same_mean = losses[torch.isin(batch.segment, torch.tensor(same))].mean()
+        opposite_mean = losses[torch.isin(batch.segment, torch.tensor(opposite))].mean()
+        gaps.append(functional.softplus(margin - (opposite_mean - same_mean)))
+    return loss, torch.stack(gaps).sum() / len(batch.ids)
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """Returns the rate of step ``step`` (from 0)."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    left = (config.steps - step) / max(1, config.steps - config.warmup)
+    return config.learning_rate * max(0.05, left)
+
+
+def _compile(layers: Any, *, on: bool) -> None:
+    # the compiled code is for the fixed training shape; generation takes the plain layers
+    for layer in layers:
+        if on and layer._compiled_call_impl is None:
+            layer.compile(dynamic=False)
+        elif not on:
+            layer._compiled_call_impl = None
+
+
+def _copy(master: list[torch.Tensor], working: list[torch.Tensor]) -> None:
+    with torch.no_grad():
+        torch._foreach_copy_(working, master)
+
+
+def _load_adapter(peft_model: Any, folder: Path) -> None:
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    set_peft_model_state_dict(peft_model, load_file(folder / "adapter_model.safetensors"))
+
+
+def _save_state(
+    path: Path,
+    step: int,
+    seconds: float,
+    stream: GroupStream,
+    master: list[torch.Tensor],
+    optimiser: torch.optim.Optimizer,
+) -> None:
+    state = {
+        "step": step,
+        "seconds": seconds,
+        "drawn": dict(stream.drawn),
+        "master": [p.detach() for p in master],
+        "optimiser": optimiser.state_dict(),
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
