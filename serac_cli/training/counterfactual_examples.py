@@ -111,7 +111,11 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
         kept_evidence = [e for e in sources.fever_symmetric(path) if not sources.mentions(e.text, excluded)]
         add("fever_symmetric", kept_evidence, evidence)
     if path := file("fool_me_twice.jsonl"):
-        add("fool_me_twice", [e for e in sources.fool_me_twice(path) if sources.keep(e.page, excluded)], evidence)
+        add(
+            "fool_me_twice",
+            [e for e in sources.fool_me_twice(path) if sources.keep(e.page, excluded)],
+            evidence,
+        )
     if path := file("convsent_train.json"):
         opinions = [o for o in sources.convsent(path) if sources.keep(o.entity, excluded)]
         add("convsent", opinions, opinion)
@@ -138,7 +142,7 @@ def _tupled(pair: tuple[Draft, list[Query]]) -> tuple[Draft, tuple[Query, ...]]:
 
 def natural_edit(record: NaturalEdit, rng: random.Random) -> Group:
     """A hand-written edit as question, cloze, statement, or in a paraphrase's words; sometimes turned round."""
-    record = _turned_round(record, rng) if rng.random() < 0.2 else record
+    record = _turned_round(record) if rng.random() < 0.2 else record
     answered = [q for q in record.inside if q.kind == "paraphrase" and q.answer == record.target]
     cloze = [q for q in record.inside if q.kind == "cloze" and q.answer == record.target]
     chance = rng.random()
@@ -156,7 +160,7 @@ def natural_edit(record: NaturalEdit, rng: random.Random) -> Group:
     return Group(edit, (*queries, *(_abstained(q) for q in outside)), "natural_edits")
 
 
-def _turned_round(record: NaturalEdit, rng: random.Random) -> NaturalEdit:
+def _turned_round(record: NaturalEdit) -> NaturalEdit:
     """Swaps the new and the old value, keeping the queries whose answer follows."""
     new, old = record.target, record.old
     if not old or new not in record.statement or min(len(new), len(old)) < 3 or old in record.statement:
@@ -199,16 +203,15 @@ def public_fact(fact: Fact, relations: dict[str, list[Fact]], rng: random.Random
     if rng.random() < 0.25:
         target = rng.choice(others).target.strip()
     edit = Draft(fact.prompt, target)
-    queries = []
-    for q in fact.inside:
-        if q.answer.strip() == fact.target.strip():
-            queries.append(Query(q.text, q.kind, target))
-    queries = rng.sample(queries, min(3, len(queries)))
+    own = [q for q in fact.inside if q.answer.strip() == fact.target.strip()]
+    queries = [Query(q.text, q.kind, target) for q in rng.sample(own, min(3, len(own)))]
     if rng.random() < 0.3:
         queries.append(Query(fact.prompt, "same", target))
     queries = [_varied(q, rng) if rng.random() < 0.2 else q for q in queries]
     asked = [fact.prompt, *(q.text for q in fact.inside if q.kind != "one_hop")]
-    wrong = [fact.old] if fact.old and fact.old != target and rng.random() < 0.5 else [rng.choice(others).target]
+    wrong = (
+        [fact.old] if fact.old and fact.old != target and rng.random() < 0.5 else [rng.choice(others).target]
+    )
     queries.append(_yes_no(rng.choice(asked), target, "Yes", rng))
     queries += [_yes_no(rng.choice(asked), value, "No", rng) for value in wrong if value.strip() != target]
     if len(fact.subject.split()) > 1 and rng.random() < 0.4:
@@ -247,7 +250,21 @@ def statement_answer(statement: str, questions: Sequence[str]) -> str:
         if not _stems(w) - asked:
             break
         tail.insert(0, w)
-    while tail and tail[0] in ("is", "was", "by", "in", "of", "the", "are", "to", "on", "with", "from", "at", "for"):
+    while tail and tail[0] in (
+        "is",
+        "was",
+        "by",
+        "in",
+        "of",
+        "the",
+        "are",
+        "to",
+        "on",
+        "with",
+        "from",
+        "at",
+        "for",
+    ):
         tail.pop(0)
     return " ".join(tail) if 0 < len(tail) < len(words) else ""
 
@@ -298,7 +315,9 @@ def _templated(filled: Fill, source: str, rng: random.Random, truth: str = "") -
     for answer in rng.sample(("Yes", "No", "Yes", "No", "negated"), 3):
         if answer == "negated":
             true = rng.random() < 0.5
-            queries.append(_negated(filled.render("statement", rng, value if true else wrong()) or "", true, rng))
+            queries.append(
+                _negated(filled.render("statement", rng, value if true else wrong()) or "", true, rng)
+            )
             continue
         asked = value if answer == "Yes" else wrong()
         if rng.random() < 0.7 and (text := filled.render("yes_no", rng, asked)):
@@ -428,7 +447,9 @@ def stance(record: Stance, rng: random.Random) -> Group:
     queries = [Query(ask, "ask", reply) for ask, reply in zip(asks, replies, strict=True)]
     outside = [_abstained(rng.choice(record.outside))] if record.outside and rng.random() < 0.6 else []
     edit = Draft(record.topic, "positive" if positive else "negative", Kind.STANCE)
-    return Group(edit, (*outside, *queries), "natural_stance", tuple(rng.sample(opposite, min(2, len(opposite)))))
+    return Group(
+        edit, (*outside, *queries), "natural_stance", tuple(rng.sample(opposite, min(2, len(opposite))))
+    )
 
 
 def opinion(record: Opinions, rng: random.Random) -> Group | None:

@@ -6,6 +6,7 @@ optimiser moves, is float32. Rows have one fixed size, so the layers are compile
 
 import json
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -16,12 +17,15 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn import functional
 
-from serac_cli.training.counterfactual_batches import Batch, GroupStream, collate, encode, pack
+from serac_cli.training.counterfactual_batches import Batch, Encoded, GroupStream, collate, encode, pack
 from serac_cli.training.counterfactual_examples import Source
 
 __all__ = ["TrainingConfig", "train"]
 
 log = logging.getLogger(__name__)
+
+POOL = 10
+"""Batches that are packed together; a checkpoint is due between two such pools, so that resuming repeats nothing."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,14 @@ def train(
     steps. ``start`` is an adapter to begin from. ``report`` hears of every ``every`` steps, ``evaluate`` gets the
     model, in evaluation mode, at every ``evaluate_every`` steps and at the end.
     """
+    if evaluate_every % POOL:
+        raise ValueError(f"evaluate_every must be a multiple of {POOL}")
     torch.manual_seed(config.seed)
     peft_model = get_peft_model(
         model,
-        LoraConfig(r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"),
+        LoraConfig(
+            r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        ),
         autocast_adapter_dtype=False,
     )
     if start is not None:
@@ -110,7 +118,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     (out / "training.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
 
-    encoded = (part for group in stream for part in encode(tokenizer, group, config.length))
+    encoded = (part for group in stream.groups() for part in encode(tokenizer, group, config.length))
+    ready: list[list[Encoded]] = []
     layers = peft_model.get_base_model().model.layers
     began, marked = time.perf_counter() - seconds, time.perf_counter()
     losses, contrasts, examples, tokens = 0.0, 0.0, 0, 0
@@ -118,9 +127,13 @@ def train(
     peft_model.train()
     while step < config.steps:
         # 1. One packed batch through the frozen body; only answer positions reach the large output layer
-        batch = collate(pack(encoded, config.rows, config.length), config.length, working[0].dtype)
+        if not ready:
+            ready = pack(encoded, POOL * config.rows, config.length)
+            random.Random(f"{config.seed} {step}").shuffle(ready)
+        batch = collate(ready[: config.rows], config.length, working[0].dtype)
+        ready = ready[config.rows :]
         loss, contrast = batch_loss(peft_model.get_base_model(), batch, config.margin)
-        (loss + config.contrast * contrast).backward()
+        torch.autograd.backward(loss + config.contrast * contrast)
 
         # 2. The gradients move the float32 copy, and the working copy follows
         rate = learning_rate(config, step)
@@ -142,7 +155,13 @@ def train(
             count = (step - 1) % every + 1
             report(
                 Progress(
-                    step, losses / count, contrasts / count, examples, tokens / (now - marked), rate, now - began
+                    step,
+                    losses / count,
+                    contrasts / count,
+                    examples,
+                    tokens / (now - marked),
+                    rate,
+                    now - began,
                 )
             )
             losses, contrasts, examples, tokens, marked = 0.0, 0.0, 0, 0, now

@@ -1,0 +1,281 @@
+"""h_psi, the counterfactual model: it answers a query as if one edit were true.
+
+Two forms behind one protocol. :class:`TrainedCounterfactual` is a LoRA adapter on SmolLM2-135M, trained to read
+the edit; with the default base model it shares the base's weights, and the adapter is on only while it answers.
+:class:`InContextCounterfactual` asks the base model itself, with the edit in the prompt.
+
+The prompt is edit first, query second, so that queries to one edit share a prefix; training and inference both
+build it with :func:`edit_ids` and :func:`query_ids`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from serac_cli.backends.local import LocalModel
+from serac_cli.errors import ComponentError
+from serac_cli.protocols import BaseModel
+from store import Draft, Edit, Kind
+
+__all__ = [
+    "ABSTAIN",
+    "PROMPT_FORMAT",
+    "InContextCounterfactual",
+    "TrainedCounterfactual",
+    "answer_ids",
+    "attach",
+    "edit_ids",
+    "edit_text",
+    "fingerprint",
+    "query_ids",
+    "query_text",
+    "read_config",
+]
+
+PROMPT_FORMAT = 1
+"""Version of the texts below; an adapter trained with another one is refused."""
+
+ABSTAIN = "<empty_output>"
+"""The reserved token whose probability, in the place of an answer's first token, says "the edit does not tell"."""
+
+_EDIT = {Kind.FACT: "Fact: ", Kind.EVIDENCE: "Evidence: ", Kind.STANCE: "Opinion: "}
+_QUERY = {
+    Kind.FACT: ("Query: ", "\nAnswer:"),
+    Kind.EVIDENCE: ("Claim: ", "\nVerdict:"),
+    Kind.STANCE: ("Query: ", "\nReply:"),
+}
+
+
+def edit_text(edit: Edit | Draft) -> str:
+    """Returns the first line of the prompt, the edit, with its line feed."""
+    prompt, target = " ".join(edit.prompt.split()), " ".join(edit.target.split())
+    return f"{_EDIT[edit.kind]}{prompt} => {target}\n" if target else f"{_EDIT[edit.kind]}{prompt}\n"
+
+
+def query_text(query: str, kind: Kind) -> str:
+    """Returns the rest of the prompt: the query, and the word after which the answer follows."""
+    before, after = _QUERY[kind]
+    return f"{before}{' '.join(query.split())}{after}"
+
+
+def edit_ids(tokenizer: Any, edit: Edit | Draft) -> list[int]:
+    """Returns the token ids of :func:`edit_text`. Special tokens spelt out in an edit stay plain text."""
+    return _ids(tokenizer, edit_text(edit))
+
+
+def query_ids(tokenizer: Any, query: str, kind: Kind) -> list[int]:
+    """Returns the token ids of :func:`query_text`."""
+    return _ids(tokenizer, query_text(query, kind))
+
+
+def answer_ids(tokenizer: Any, answer: str) -> list[int]:
+    """Returns the token ids of an answer with the end-of-sequence token; of :data:`ABSTAIN`, the one token."""
+    if answer == ABSTAIN:
+        return [int(tokenizer.convert_tokens_to_ids(ABSTAIN))]
+    return [*_ids(tokenizer, " " + " ".join(answer.split())), int(tokenizer.eos_token_id)]
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+
+# --- the trained form ------------------------------------------------------------------------------
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Returns ``config.json`` of a trained adapter. Raises ComponentError where it is missing or of another version."""
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ComponentError(
+            f"no counterfactual model in {folder}", "choose --counterfactual in-context, or reinstall serac"
+        ) from error
+    if config.get("prompt_format") != PROMPT_FORMAT or config.get("abstain_token") != ABSTAIN:
+        raise ComponentError(
+            f"the counterfactual model in {folder} was trained for another version of serac",
+            "retrain it with `serac train counterfactual`",
+        )
+    return config
+
+
+def fingerprint(model: Any) -> str:
+    """Returns a tagged hash that tells whether ``model`` has the weights an adapter was trained over.
+
+    It reads the last norm and the first layer's keys, as float32: 450 KB, whatever the dtype in memory.
+    """
+    weights = model.state_dict()
+    digest = hashlib.sha256()
+    for end in ("model.norm.weight", "model.layers.0.self_attn.k_proj.weight"):
+        if end in weights:
+            digest.update(weights[end].float().numpy().tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def attach(base: LocalModel, folder: Path) -> "TrainedCounterfactual":
+    """Loads the adapter in ``folder`` into ``base``, switched off: the base answers as before, to the byte.
+
+    Raises ComponentError where ``base`` has other weights than those the adapter was trained over; load the model
+    named ``read_config(folder)["base"]`` then.
+    """
+    from peft import PeftModel
+
+    config = read_config(folder)
+    if fingerprint(base.model) != config["base_fingerprint"]:
+        raise ComponentError(
+            f"the counterfactual model in {folder} does not fit {base.name}",
+            f"it was trained over {config['base']}",
+        )
+    try:
+        model = PeftModel.from_pretrained(base.model, str(folder), autocast_adapter_dtype=False)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ComponentError(
+            f"the counterfactual model in {folder} cannot be loaded: {' '.join(str(error).split())[:200]}",
+            "reinstall serac, or choose --counterfactual in-context",
+        ) from error
+    return TrainedCounterfactual(model.eval(), base.tokenizer)
+
+
+class TrainedCounterfactual:
+    """The adapter over its frozen model; greedy decoding in which the edit's own words are guessed ahead.
+
+    ``model`` is a peft model. Its adapter is on only inside a forward pass of this class, so whoever shares the
+    weights never sees it. Not for use by two threads at once.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self._abstain = int(tokenizer.convert_tokens_to_ids(ABSTAIN))
+        self._end = int(tokenizer.eos_token_id)
+        self._layers = [m for m in model.modules() if hasattr(m, "enable_adapters")]
+        self._read: tuple[list[int], DynamicCache, torch.Tensor] | None = None
+        with self._adapter():
+            pass
+
+    def generate(self, query: str, edit: Edit | Draft, *, max_new_tokens: int) -> Iterator[str]:
+        """Yields the answer in pieces; closing the iterator stops the model.
+
+        The answer ends with the model's end token and is never an abstention: that is for
+        :meth:`first_token_abstains` to report and for the editor to heed.
+        """
+        prompt = self._prompt(query, edit)
+        cache, logits = self._prefill(prompt)
+        answer = [self._choose(logits)]
+        said = ""
+        while answer[-1] != self._end and len(answer) < max_new_tokens:
+            if (text := self._text(answer)) != said and not text.endswith("\N{REPLACEMENT CHARACTER}"):
+                yield text[len(said) :]
+                said = text
+            # the last token goes in with guesses of what follows; those that the model confirms are kept
+            guess = guess_ahead(prompt, answer, self._end, min(GUESS, max_new_tokens - len(answer) - 1))
+            length = cache.get_seq_length()
+            rows = self._forward([answer[-1], *guess], cache)
+            for i, row in enumerate(rows):
+                answer.append(self._choose(row))
+                if i == len(guess) or answer[-1] != guess[i] or answer[-1] == self._end:
+                    cache.crop(length + i + 1)
+                    break
+        text = self._text(answer)
+        if text != said:
+            yield text[len(said) :]
+
+    def first_token_abstains(self, query: str, edit: Edit | Draft) -> float:
+        """Returns the probability, 0 to 1, that the edit does not determine the answer.
+
+        A following :meth:`generate` of the same query and edit does not read the prompt again.
+        """
+        prompt = self._prompt(query, edit)
+        cache, logits = self._prefill(prompt)
+        self._read = (prompt, cache, logits)
+        return float(torch.softmax(logits.float(), dim=-1)[self._abstain])
+
+    def _prompt(self, query: str, edit: Edit | Draft) -> list[int]:
+        return [*edit_ids(self.tokenizer, edit), *query_ids(self.tokenizer, query, edit.kind)]
+
+    def _prefill(self, prompt: list[int]) -> tuple[DynamicCache, torch.Tensor]:
+        read, self._read = self._read, None
+        if read is not None and read[0] == prompt:
+            return read[1], read[2]
+        cache = DynamicCache()
+        return cache, self._forward(prompt, cache, keep=1)[-1]
+
+    def _forward(self, ids: Sequence[int], cache: DynamicCache, keep: int = 0) -> torch.Tensor:
+        with torch.inference_mode(), self._adapter():
+            output = self.model.get_base_model()(
+                input_ids=torch.tensor([ids]), past_key_values=cache, use_cache=True, logits_to_keep=keep
+            )
+            return output.logits[0]  # type: ignore[no-any-return]
+
+    def _choose(self, logits: torch.Tensor) -> int:
+        best = torch.topk(logits, 2).indices.tolist()
+        return int(best[1] if best[0] == self._abstain else best[0])
+
+    def _text(self, answer: list[int]) -> str:
+        return str(self.tokenizer.decode(answer, skip_special_tokens=True)).lstrip()
+
+    @contextmanager
+    def _adapter(self) -> Iterator[None]:
+        for layer in self._layers:
+            layer.enable_adapters(True)
+        try:
+            yield
+        finally:
+            for layer in self._layers:
+                layer.enable_adapters(False)
+
+
+GUESS = 16
+"""Tokens guessed ahead in one step."""
+
+
+def guess_ahead(prompt: Sequence[int], answer: Sequence[int], end: int, longest: int) -> list[int]:
+    """Returns tokens likely to follow: what followed the answer's last tokens in the prompt, then ``end``.
+
+    Answers copy from the edit, which a line feed ends; the longest match of the answer's tail, up to three tokens,
+    is taken, its last occurrence first.
+    """
+    for size in range(min(3, len(answer)), 0, -1):
+        tail = list(answer[-size:])
+        for start in range(len(prompt) - size, -1, -1):
+            if list(prompt[start : start + size]) == tail:
+                follows = list(prompt[start + size : start + size + longest])
+                return follows[:longest]
+    return [end][:longest]
+
+
+# --- the base model with the edit in its prompt ------------------------------------------------------
+
+
+class InContextCounterfactual:
+    """The base model asked with the edit in its prompt: no weights of its own, and as good as the base model reads."""
+
+    def __init__(self, base: BaseModel) -> None:
+        self.base = base
+
+    def generate(self, query: str, edit: Edit | Draft, *, max_new_tokens: int) -> Iterator[str]:
+        """Yields the base model's answer to the query with the edit before it, in pieces."""
+        yield from self.base.generate(in_context_prompt(query, edit), max_new_tokens=max_new_tokens)
+
+
+def in_context_prompt(query: str, edit: Edit | Draft) -> str:
+    """Returns one message that states the edit and asks the query."""
+    if edit.kind is Kind.EVIDENCE:
+        return (
+            f"Evidence: {edit.prompt}\nClaim: {query}\n"
+            "Does the evidence support or refute the claim? Answer with one word, SUPPORTS or REFUTES."
+        )
+    if edit.kind is Kind.STANCE:
+        return (
+            f"Your opinion of {edit.prompt} is {edit.target}. Reply in one sentence that shows it.\n{query}"
+        )
+    fact = f"{edit.prompt} {edit.target}".strip()
+    return (
+        f"Known fact, true even if you believed otherwise: {fact}\n"
+        f"Answer from this fact alone, in as few words as possible.\n{query}"
+    )
