@@ -51,7 +51,9 @@ class Encoder:
 
     @torch.inference_mode()
     def _encode_batch(self, texts: list[str]) -> Vectors:
-        inputs = self.tokenizer(texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        inputs = self.tokenizer(
+            texts, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt"
+        )
         hidden = self.model(**inputs).last_hidden_state  # (batch, tokens, dimensions)
         mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
         pooled = (hidden * mask).sum(1) / mask.sum(1)
@@ -100,15 +102,11 @@ class EditIndex:
         self._ids: list[int] = []
         self._matrix: Vectors = np.empty((0, encoder.identity.dimensions), dtype=np.float32)
 
-    def nearest(self, query: str, k: int) -> list[tuple[Edit, float]]:
-        """Returns the ``k`` edits nearest to ``query`` with their cosines in [-1, 1], nearest first."""
+    def content(self) -> tuple[Callable[[int], Edit], Vectors]:
+        """Returns the active edits' unit vectors, (edits, dimensions), and what reads row i's edit."""
         self._refresh()
-        if not self._ids or k < 1:
-            return []
-        cosines = self._matrix @ self.encoder.encode([query])[0]
-        best = np.argpartition(-cosines, min(k, len(cosines)) - 1)[:k]
-        ranked = best[np.argsort(-cosines[best], kind="stable")]
-        return [(self.memory.get(self._ids[index]), float(cosines[index])) for index in ranked]
+        ids = self._ids
+        return lambda row: self.memory.get(ids[row]), self._matrix
 
     def _refresh(self) -> None:
         if self.memory.data_version() == self._version:

