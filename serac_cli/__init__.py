@@ -1,0 +1,1 @@
+"""Edits what a language model says, without touching its weights."""

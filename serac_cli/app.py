@@ -36,7 +36,9 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     context: typer.Context,
-    memory: Annotated[Path | None, typer.Option(help="The edit memory, a SQLite file.", show_default=False)] = None,
+    memory: Annotated[
+        Path | None, typer.Option(help="The edit memory, a SQLite file.", show_default=False)
+    ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")

@@ -1,53 +1,93 @@
 """Puts an editor together from the settings: the only place that knows which form goes by which name."""
 
 from serac_cli.backends.local import LocalModel, load_local_model
+from serac_cli.checkpoints import component_folder
 from serac_cli.editor import Editor
 from serac_cli.encoder import EditIndex, Encoder, load_encoder
 from serac_cli.models import Progress, resolve
-from serac_cli.protocols import Counterfactual, ScopeClassifier
-from serac_cli.scope import CosineScope
+from serac_cli.protocols import Counterfactual
+from serac_cli.scope import (
+    CosineScope,
+    CrossEncoderScope,
+    EmbeddingScope,
+    TwoStageScope,
+    load_cross_encoder,
+    load_projection,
+    load_scope_config,
+)
 from serac_cli.settings import Settings
 from store import Memory
 
 __all__ = ["open_base", "open_counterfactual", "open_editor", "open_scope"]
 
+AnyScope = CosineScope | CrossEncoderScope | EmbeddingScope | TwoStageScope
+
 
 def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Editor:
-    """Returns the editor that the settings describe, its models loaded and pulled if missing.
+    """Returns the editor that the settings describe, its models loaded, and pulled if missing.
 
     Raises ModelError and ComponentError.
     """
     base = open_base(settings, progress)
     encoder = load_encoder()
-    scope, threshold = open_scope(settings, memory, encoder)
+    scope = open_scope(settings, memory, encoder)
     return Editor(
         memory=memory,
         encoder=encoder,
         scope=scope,
         base=base,
-        counterfactual=open_counterfactual(settings, base),
-        threshold=threshold,
+        counterfactual=open_counterfactual(settings, base, progress),
+        threshold=threshold_of(settings, scope),
         max_new_tokens=settings.max_new_tokens,
     )
 
 
-def open_scope(settings: Settings, memory: Memory, encoder: Encoder) -> tuple[ScopeClassifier, float]:
-    """Returns the scope classifier over ``memory`` and the threshold in force."""
-    scope = CosineScope(EditIndex(memory, encoder))
-    return scope, scope.threshold if settings.threshold is None else settings.threshold
+def open_scope(settings: Settings, memory: Memory, encoder: Encoder) -> AnyScope:
+    """Returns the scope classifier over ``memory``. Raises ComponentError."""
+    index = EditIndex(memory, encoder)
+    folder = component_folder("scope")
+    match settings.scope:
+        case "cosine":
+            return CosineScope(index)
+        case "embedding":
+            return EmbeddingScope(
+                index, load_projection(folder), load_scope_config(folder).embedding_threshold
+            )
+        case "cross":
+            return CrossEncoderScope(index, load_cross_encoder(folder))
+        case _:
+            return TwoStageScope(index, load_cross_encoder(folder))
+
+
+def threshold_of(settings: Settings, scope: AnyScope) -> float:
+    """Returns the threshold in force: the user's, else the one that the classifier was shipped with."""
+    return scope.threshold if settings.threshold is None else settings.threshold
 
 
 def open_base(settings: Settings, progress: Progress) -> LocalModel:
     """Returns the base model, pulled and converted first where that is needed."""
-    source = resolve(settings.models, settings.base, progress)
-    progress(f"loading {settings.base}", 0, 1)
+    return _load(settings, settings.base, progress)
+
+
+def open_counterfactual(settings: Settings, base: LocalModel, progress: Progress) -> Counterfactual:
+    """Returns the counterfactual model; the trained one shares the weights of ``base`` where it was trained over them.
+
+    Raises ComponentError, and ModelError where it needs a model of its own that cannot be had.
+    """
+    from serac_cli import counterfactual
+
+    if settings.counterfactual == "in-context":
+        return counterfactual.InContextCounterfactual(base)
+    folder = component_folder("counterfactual")
+    config = counterfactual.read_config(folder)
+    if counterfactual.fingerprint(base.model) != config["base_fingerprint"]:
+        base = _load(settings, config["base"], progress)
+    return counterfactual.attach(base, folder)
+
+
+def _load(settings: Settings, spec: str, progress: Progress) -> LocalModel:
+    source = resolve(settings.models, spec, progress)
+    progress(f"loading {spec}", 0, 1)
     model = load_local_model(source)
-    progress(f"loading {settings.base}", 1, 1)
+    progress(f"loading {spec}", 1, 1)
     return model
-
-
-def open_counterfactual(settings: Settings, base: LocalModel) -> Counterfactual:
-    """Returns the counterfactual model; the trained one shares the default base's weights."""
-    from serac_cli.counterfactual import InContextCounterfactual
-
-    return InContextCounterfactual(base)

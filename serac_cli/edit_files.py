@@ -47,7 +47,11 @@ class EditFile:
 
 
 def read_edit_file(
-    path: Path, *, mapping: Mapping[str, str] | None = None, delimiter: str | None = None, encoding: str = "utf-8"
+    path: Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
 ) -> EditFile:
     """Reads the edits of a file; the format goes by the suffix (.csv, .tsv, .jsonl, .ndjson).
 
@@ -91,7 +95,9 @@ def write_rejects(path: Path, file: EditFile) -> None:
             writer.writerow(["line", "reason", *file.header])
             writer.writerows([str(row.line), row.reason, *row.cells] for row in file.bad)
     except OSError as error:
-        raise InputFileError(f"cannot write {path}: {error.strerror}", "name another file with --rejects") from error
+        raise InputFileError(
+            f"cannot write {path}: {error.strerror}", "name another file with --rejects"
+        ) from error
 
 
 _Records = Iterator[tuple[int, Sequence[str], str]]
@@ -153,9 +159,13 @@ def _ragged(found: int, expected: int) -> str:
 
 
 def _json_records(text: str) -> tuple[list[str], _Records]:
-    parsed = [(number, *_json_object(line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    parsed = [
+        (number, *_json_object(line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()
+    ]
     header = list(dict.fromkeys(name for _, record, _ in parsed for name in record))
-    return header, ((line, [record.get(name, "") for name in header], problem) for line, record, problem in parsed)
+    return header, (
+        (line, [record.get(name, "") for name in header], problem) for line, record, problem in parsed
+    )
 
 
 def _json_object(line: str) -> tuple[dict[str, str], str]:

@@ -62,7 +62,7 @@ class Editor:
         Raises SettingsError for a blank query, and whatever a model raises.
         """
         if not query.strip():
-            raise SettingsError("the query is empty", "try `serac ask \"Who is the UK prime minister?\"`")
+            raise SettingsError("the query is empty", 'try `serac ask "Who is the UK prime minister?"`')
         listener = listener or Silent()
         timings = {"scope": 0.0, "before": 0.0, "after": 0.0}
 

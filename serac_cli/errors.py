@@ -13,6 +13,7 @@ The memory's own errors are :class:`store.errors.StoreError`; :func:`explain` kn
 """
 
 from store.errors import (
+    BackupExists,
     EditNotFound,
     InvalidEdit,
     MemoryBusy,
@@ -20,6 +21,7 @@ from store.errors import (
     MemoryTooNew,
     MemoryUnwritable,
     NotAMemory,
+    NothingToUndo,
     StoreError,
 )
 
@@ -82,6 +84,8 @@ _STORE_HINTS: dict[type[StoreError], str] = {
     MemoryTooNew: "upgrade serac, or name another file with --memory",
     MemoryUnwritable: "free some space or name a writable place with --memory",
     MemoryBusy: "try again when the other serac process is done",
+    BackupExists: "name another file",
+    NothingToUndo: "`serac edit history` shows what was done",
     EditNotFound: "`serac edit list --all` shows the ids",
     InvalidEdit: "see `serac edit add --help`",
 }

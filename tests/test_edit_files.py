@@ -23,11 +23,15 @@ def test_cells_are_text_and_keep_leading_zeros(tmp_path):
 
 
 def test_numbers_in_jsonl_keep_the_form_they_have_in_the_file(tmp_path):
-    file = read_edit_file(written(tmp_path, "e.jsonl", '{"prompt": "Price?", "target": 1.50}\n\n{"prompt": "It is so."}'))
+    file = read_edit_file(
+        written(tmp_path, "e.jsonl", '{"prompt": "Price?", "target": 1.50}\n\n{"prompt": "It is so."}')
+    )
     assert drafts(file) == [(1, "Price?", "1.50"), (3, "It is so.", "")]
 
 
-@pytest.mark.parametrize(("name", "delimiter"), [("e.csv", ","), ("e.csv", ";"), ("e.csv", "|"), ("e.tsv", "\t")])
+@pytest.mark.parametrize(
+    ("name", "delimiter"), [("e.csv", ","), ("e.csv", ";"), ("e.csv", "|"), ("e.tsv", "\t")]
+)
 def test_the_delimiter_is_found(tmp_path, name, delimiter):
     text = delimiter.join(["prompt", "target", "tags"]) + "\n" + delimiter.join(["Who?", "Me", "a"]) + "\n"
     file = read_edit_file(written(tmp_path, name, text))
@@ -36,18 +40,28 @@ def test_the_delimiter_is_found(tmp_path, name, delimiter):
 
 
 def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
-    assert drafts(read_edit_file(written(tmp_path, "e.csv", "prompt,target\nA?,b\n", "utf-8-sig"))) == [(2, "A?", "b")]
+    assert drafts(read_edit_file(written(tmp_path, "e.csv", "prompt,target\nA?,b\n", "utf-8-sig"))) == [
+        (2, "A?", "b")
+    ]
 
 
 def test_columns_can_be_mapped(tmp_path):
     path = written(tmp_path, "e.csv", "question,answer\nA?,b\n")
-    assert drafts(read_edit_file(path, mapping={"prompt": "question", "target": "Answer"})) == [(2, "A?", "b")]
+    assert drafts(read_edit_file(path, mapping={"prompt": "question", "target": "Answer"})) == [
+        (2, "A?", "b")
+    ]
 
 
 def test_optional_columns_are_read(tmp_path):
     text = 'prompt,target,kind,tags,note,source\nOpera,Positive,STANCE,"a; b",n,s\n'
     draft = read_edit_file(written(tmp_path, "e.csv", text)).rows[0].draft
-    assert (draft.kind, draft.target, draft.tags, draft.note, draft.source) == (Kind.STANCE, "positive", ("a", "b"), "n", "s")
+    assert (draft.kind, draft.target, draft.tags, draft.note, draft.source) == (
+        Kind.STANCE,
+        "positive",
+        ("a", "b"),
+        "n",
+        "s",
+    )
 
 
 def test_line_numbers_count_line_breaks_within_cells(tmp_path):
@@ -72,7 +86,9 @@ def test_a_bad_row_is_listed_with_its_line_and_reason(tmp_path, row, reason):
     assert reason in file.bad[0].reason
 
 
-@pytest.mark.parametrize("line", ["not json", "[1]", '{"prompt": {"a": 1}}', '{"prompt": true}', '{"target": "x"}'])
+@pytest.mark.parametrize(
+    "line", ["not json", "[1]", '{"prompt": {"a": 1}}', '{"prompt": true}', '{"target": "x"}']
+)
 def test_a_bad_line_of_jsonl_is_listed(tmp_path, line):
     file = read_edit_file(written(tmp_path, "e.jsonl", f'{{"prompt": "A?", "target": "b"}}\n{line}\n'))
     assert [bad.line for bad in file.bad] == [2]

@@ -61,12 +61,20 @@ def test_model_output_is_drawn_inert():
     view.done("after", 1.0, reused=False)
     written = output.out.file.getvalue()
     assert "\\x1b]0;title\\x07[blink]\\u202e\n" in written
-    assert not set(written.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[2m", "")) & set("\x1b\x07\u202e")
+    assert not set(written.replace("\x1b[1m", "").replace("\x1b[0m", "").replace("\x1b[2m", "")) & set(
+        "\x1b\x07\u202e"
+    )
 
 
 def _console(terminal):
     from rich.console import Console
 
     return Console(
-        file=io.StringIO(), force_terminal=terminal, width=100, highlight=False, markup=False, emoji=False, legacy_windows=False
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=100,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
     )

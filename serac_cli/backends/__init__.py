@@ -1,0 +1,1 @@
+"""Base models: f_base behind the BaseModel protocol."""

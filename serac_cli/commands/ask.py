@@ -23,7 +23,8 @@ from serac_cli.commands.common import (
 __all__ = ["ask", "why"]
 
 QueryArgument = Annotated[
-    str | None, typer.Argument(help="The query; without one, opens the prompt or reads stdin.", show_default=False)
+    str | None,
+    typer.Argument(help="The query; without one, opens the prompt or reads stdin.", show_default=False),
 ]
 
 
@@ -89,13 +90,14 @@ def why(
     lines: LinesOption = False,
 ) -> None:
     """Shows the edits nearest to a query, with both stages' scores, and how it would be routed."""
-    from serac_cli.assembly import open_scope
+    from serac_cli.assembly import open_scope, threshold_of
     from serac_cli.encoder import load_encoder
 
     output = output_for(json, lines)
     settings = settings_of(context, memory=memory, scope=scope, threshold=threshold)
     with memory_of(settings) as edits:
-        classifier, limit = open_scope(settings, edits, load_encoder())
+        classifier = open_scope(settings, edits, load_encoder())
+        limit = threshold_of(settings, classifier)
         matches = classifier.match(query, k=candidates)
     output.matches(matches)
     if not matches:

@@ -29,7 +29,9 @@ __all__ = [
 
 MemoryOption = Annotated[
     Path | None,
-    typer.Option("--memory", "-m", help="The edit memory, a SQLite file (also SERAC_MEMORY).", show_default=False),
+    typer.Option(
+        "--memory", "-m", help="The edit memory, a SQLite file (also SERAC_MEMORY).", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 LinesOption = Annotated[bool, typer.Option("--nl", help="Write one JSON object a line.")]
@@ -45,7 +47,9 @@ CounterfactualOption = Annotated[
 ]
 ThresholdOption = Annotated[
     str | None,
-    typer.Option("--threshold", help="The probability from which a query is in scope, 0 to 1.", show_default=False),
+    typer.Option(
+        "--threshold", help="The probability from which a query is in scope, 0 to 1.", show_default=False
+    ),
 ]
 MaxNewTokensOption = Annotated[
     str | None, typer.Option("--max-new-tokens", help="The longest answer, in tokens.", show_default=False)

@@ -21,9 +21,9 @@ from serac_cli.errors import InputFileError, SettingsError
 from store.edits import Draft, Kind, changed, validate
 
 if TYPE_CHECKING:
+    from serac_cli.encoder import Encoder
     from serac_cli.planning import Step
     from serac_cli.render import Output
-    from serac_cli.encoder import Encoder
     from store import Edit, Memory, VectorBatch
 
 __all__ = ["app"]
@@ -32,8 +32,12 @@ app = typer.Typer(help="The edits in memory: add, apply a file, list, change, re
 
 IdArgument = Annotated[int, typer.Argument(help="The id of an edit.", metavar="ID")]
 IdsArgument = Annotated[list[int], typer.Argument(help="The ids of edits.", metavar="ID...")]
-KindOption = Annotated[Kind | None, typer.Option("--kind", help="fact, evidence or stance.", show_default=False)]
-TagOption = Annotated[list[str] | None, typer.Option("--tag", help="A tag; may be repeated.", show_default=False)]
+KindOption = Annotated[
+    Kind | None, typer.Option("--kind", help="fact, evidence or stance.", show_default=False)
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", help="A tag; may be repeated.", show_default=False)
+]
 NoteOption = Annotated[str | None, typer.Option("--note", help="A remark.", show_default=False)]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Where it is from.", show_default=False)]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the history.", show_default=False)]
@@ -73,21 +77,27 @@ def add(
             added = step.other
         else:
             added = _store(edits, _encoder(output), [step], output)[0]
-            output.note(f"added edit {added.id}" + (f", which replaces edit {step.other.id}" if step.other else ""))
+            output.note(
+                f"added edit {added.id}" + (f", which replaces edit {step.other.id}" if step.other else "")
+            )
         output.edits([added]) if not json else output.record(asdict(added))
 
 
 @app.command("apply")
 def apply_file(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A .csv, .tsv or .jsonl file with the columns prompt and target.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .csv, .tsv or .jsonl file with the columns prompt and target.")
+    ],
     column_map: Annotated[
         list[str] | None,
         typer.Option("--map", help="OURS=THEIRS: what a column is called in the file.", show_default=False),
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between CSV cells.", show_default=False)] = None,
     encoding: Annotated[str, typer.Option(help="The file's encoding.")] = "utf-8",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")
+    ] = False,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Apply the good rows, write the bad ones to a rejects file.")
     ] = False,
@@ -134,7 +144,9 @@ def apply_file(
 def list_edits(
     context: typer.Context,
     kind: KindOption = None,
-    tag: Annotated[str | None, typer.Option("--tag", help="Only edits with this tag.", show_default=False)] = None,
+    tag: Annotated[
+        str | None, typer.Option("--tag", help="Only edits with this tag.", show_default=False)
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Retired and expired edits too.")] = False,
     retired: Annotated[bool, typer.Option("--retired", help="Only retired and expired edits.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default=False)] = None,
@@ -181,7 +193,9 @@ def update(
     if tag is not None:
         changes["tags"] = tuple(tag)
     if not changes:
-        raise SettingsError("nothing to change", "name a field, as in --target; see `serac edit update --help`")
+        raise SettingsError(
+            "nothing to change", "name a field, as in --target; see `serac edit update --help`"
+        )
     output = output_for(json)
     with memory_of(settings_of(context, memory=memory)) as edits:
         draft = changed(edits.get(edit_id), changes)
@@ -242,7 +256,9 @@ def undo(context: typer.Context, memory: MemoryOption = None) -> None:
 @app.command()
 def history(
     context: typer.Context,
-    edit_id: Annotated[int | None, typer.Argument(help="Only this edit.", metavar="ID", show_default=False)] = None,
+    edit_id: Annotated[
+        int | None, typer.Argument(help="Only this edit.", metavar="ID", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many events.")] = 50,
     memory: MemoryOption = None,
     json: JsonOption = False,
@@ -281,7 +297,9 @@ def _encoder(output: "Output") -> "Encoder":
 
 
 def _completed(draft: Draft, tags: Iterable[str], source: str | None) -> Draft:
-    return validate(replace(draft, tags=(*draft.tags, *tags), source=draft.source or source or "", author=_author()))
+    return validate(
+        replace(draft, tags=(*draft.tags, *tags), source=draft.source or source or "", author=_author())
+    )
 
 
 def _mapping(pairs: Iterable[str] | None) -> Mapping[str, str]:

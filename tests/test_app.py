@@ -1,0 +1,238 @@
+"""The command line as a user meets it: each test starts the real program."""
+
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+from store import Draft, Memory
+
+HEAVY = ("torch", "transformers", "sentence_transformers")
+SERAC = [sys.executable, "-c", "from serac_cli.app import main; main()"]
+
+
+def serac(*arguments, stdin="", cwd=None):
+    environment = os.environ | {"NO_COLOR": "1"}
+    return subprocess.run(
+        [*SERAC, *map(str, arguments)], input=stdin, capture_output=True, text=True, env=environment, cwd=cwd
+    )
+
+
+@pytest.fixture
+def memory(home):
+    """The path of this home's memory, with 1,000 edits."""
+    path = home / "memory.db"
+    with Memory.open(path) as opened:
+        opened.add([Draft(f"What is the number of room {number}?", str(number)) for number in range(1000)])
+    return path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["edit", "list"],
+        ["edit", "show", "1"],
+        ["edit", "search", "room"],
+        ["edit", "history"],
+        ["models"],
+    ],
+)
+def test_what_only_reads_the_memory_imports_nothing_heavy(memory, arguments):
+    program = (
+        "import sys\nfrom serac_cli import app\n"
+        f"sys.argv = ['serac', *{arguments!r}]\n"
+        "try:\n    app.main()\nexcept SystemExit as leave:\n    assert not leave.code, leave.code\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_shell_completion_imports_nothing_heavy():
+    program = (
+        "import sys\nfrom serac_cli import app\nsys.argv = ['serac']\n"
+        "try:\n    app.main()\nexcept SystemExit:\n    pass\n"
+        f"heavy = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "assert not heavy, heavy\n"
+    )
+    environment = os.environ | {
+        "_SERAC_COMPLETE": "complete_bash",
+        "COMP_WORDS": "serac ed",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "edit" in done.stdout
+
+
+@pytest.mark.slow
+def test_listing_1000_edits_starts_in_less_than_twice_the_time_of_the_libraries_alone(memory):
+    def median(command):
+        times = []
+        for _ in range(7):
+            start = time.perf_counter()
+            subprocess.run(command, capture_output=True, check=True)
+            times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+    libraries = median([sys.executable, "-c", "import typer, rich, sqlite_utils"])
+    assert median([*SERAC, "edit", "list"]) < 2 * libraries
+    assert median([*SERAC, "--help"]) < 2 * libraries
+
+
+def test_a_list_is_one_line_an_edit_away_from_a_terminal(memory):
+    lines = serac("edit", "list").stdout.splitlines()
+    assert len(lines) == 1000
+    assert lines[0].split("\t")[:4] == ["1", "fact", "What is the number of room 0?", "0"]
+
+
+def test_the_json_list_and_the_lines_hold_the_same_edits(memory):
+    as_list = json.loads(serac("edit", "list", "--limit", "3", "--json").stdout)
+    as_lines = [
+        json.loads(line) for line in serac("edit", "list", "--limit", "3", "--nl").stdout.splitlines()
+    ]
+    assert as_list == as_lines
+    assert as_list[0]["prompt"] == "What is the number of room 0?"
+
+
+def test_retire_and_restore_and_undo_are_seen_in_the_history(memory):
+    assert serac("edit", "retire", 1, 2, "--reason", "moved").returncode == 0
+    assert len(serac("edit", "list").stdout.splitlines()) == 998
+    assert serac("edit", "restore", 1).returncode == 0
+    assert serac("edit", "undo").returncode == 0
+    actions = [
+        json.loads(line)["action"]
+        for line in serac("edit", "history", "--nl", "--limit", "4").stdout.splitlines()
+    ]
+    assert actions == ["undo", "restore", "retire", "retire"]
+
+
+def test_memory_can_be_named_before_or_after_the_command(memory, tmp_path):
+    elsewhere = tmp_path / "elsewhere.db"
+    with Memory.open(elsewhere) as opened:
+        opened.add([Draft("A?", "b")])
+    for arguments in (
+        ["--memory", elsewhere, "edit", "list"],
+        ["edit", "list", "--memory", elsewhere],
+        ["edit", "--memory", elsewhere],
+    ):
+        assert serac(*arguments).stdout == "1\tfact\tA?\tb\t\n"
+
+
+def newer(path):
+    with Memory.open(path) as opened:
+        opened.add([Draft("A?", "b")])
+    connection = sqlite3.connect(path)
+    table = connection.execute("SELECT name FROM sqlite_master WHERE name LIKE '%migrations%'").fetchone()[0]
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    row = dict(
+        zip(
+            columns,
+            connection.execute(f"SELECT * FROM {table} ORDER BY rowid DESC LIMIT 1").fetchone(),
+            strict=True,
+        )
+    )
+    row |= {"name": "9999_from_the_future"}
+    row.pop("id", None)
+    marks = ", ".join("?" for _ in row)
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    connection.commit()
+    connection.close()
+
+
+def other_database(path):
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE customers (name TEXT)")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda path: path.write_bytes(b"hello, this is a text file, of more than a hundred bytes " * 5),
+            "SQLite",
+        ),
+        (other_database, "not"),
+        (newer, "newer"),
+        (lambda path: path.mkdir(), ""),
+        (lambda path: None, "no"),
+    ],
+)
+def test_a_file_that_is_no_memory_is_one_line_and_stays_as_it_is(tmp_path, make, message):
+    path = tmp_path / "m.db"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    done = serac("edit", "list", "--memory", path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert before == (path.read_bytes() if path.is_file() else None)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["edit", "show", "9999"],
+        ["edit", "retire", "9999"],
+        ["edit", "update", "1"],
+        ["edit", "add", "  "],
+        ["edit", "add", "A?", "b", "--kind", "evidence"],
+        ["edit", "apply", "missing.csv"],
+        ["edit", "apply", "--map", "nonsense", "missing.csv"],
+        ["ask", "--threshold", "2", "A?"],
+        ["ask", "--scope", "magic", "A?"],
+        ["models", "pull", "nonsense"],
+        ["models", "path", "smollm2-135m-instruct"],
+        ["ask", "--base", "nonsense", "A?"],
+        ["ask", "--base", "missing.gguf", "A?"],
+    ],
+)
+def test_bad_input_is_one_line_on_stderr_and_changes_nothing(memory, arguments):
+    with Memory.open(memory) as opened:
+        before = opened.edits(retired=None)
+    done = serac(*arguments)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    with Memory.open(memory) as opened:
+        assert opened.edits(retired=None) == before
+
+
+def test_debug_shows_the_traceback(memory):
+    done = serac("--debug", "edit", "show", 9999)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_one_bad_row_keeps_the_whole_file_out(memory, tmp_path):
+    (tmp_path / "e.csv").write_text("prompt,target\nNew?,yes\n,x\nA?,b,c\n")
+    done = serac("edit", "apply", tmp_path / "e.csv")
+    assert done.returncode == 1
+    assert "line 3: the prompt is empty" in done.stderr
+    assert "line 4: has 3 cells, the header 2" in done.stderr
+    assert "2 of 3 rows are bad, nothing was applied" in done.stderr
+    assert len(serac("edit", "list").stdout.splitlines()) == 1000
+
+
+def test_a_dry_run_shows_each_row_and_creates_no_memory(tmp_path):
+    (tmp_path / "e.csv").write_text("prompt,target\nNew?,yes\nnew?,yes\n,x\n")
+    path = tmp_path / "none.db"
+    done = serac("edit", "apply", tmp_path / "e.csv", "--dry-run", "--memory", path)
+    assert done.returncode == 1
+    assert [line.split("\t")[:2] for line in done.stdout.splitlines()] == [
+        ["2", "add"],
+        ["3", "duplicate"],
+        ["4", "bad"],
+    ]
+    assert not path.exists()
