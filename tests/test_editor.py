@@ -11,7 +11,9 @@ from store import Draft, Memory
 def editor(tmp_path):
     with Memory.open(tmp_path / "memory.db") as memory:
         add_edits(memory, FakeEncoder(), [Draft("who leads france", "Ann"), Draft("who leads spain", "Bob")])
-        yield Editor(memory, FakeEncoder(), FakeScope(memory), FakeBase(), FakeCounterfactual(), threshold=0.9)
+        yield Editor(
+            memory, FakeEncoder(), FakeScope(memory), FakeBase(), FakeCounterfactual(), threshold=0.9
+        )
 
 
 def test_a_query_in_scope_gets_the_edits_answer_and_the_bases_before(editor):
