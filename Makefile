@@ -27,8 +27,8 @@ setup: $(BIN)/.installed-dev
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) 1>&2
 
-# On Linux, PyPI's torch brings a CUDA build of several gigabytes; TORCH names what to install instead.
-TORCH ?= torch
+# The release that serac is tested with; any that pyproject.toml admits will do, as in make ask TORCH=torch.
+TORCH ?= torch==2.13.0
 $(BIN)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet "$(TORCH)" 1>&2
 	$(BIN)/pip install --quiet --editable . 1>&2

@@ -1,0 +1,146 @@
+"""The local backend, over small random models made here; the default model itself in the tests marked ``models``."""
+
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from serac_cli.backends.local import load_local_model, native_dtype
+from serac_cli.errors import ModelUnreadable
+from serac_cli.settings import DEFAULT_BASE
+
+WORDS = ["<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz", "user", "assistant"]
+
+
+def tokenizer(template=None):
+    core = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", chat_template=template
+    )
+
+
+@pytest.fixture
+def causal(tmp_path):
+    """A folder with a random causal model and no chat template."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        eos_token_id=1,
+        pad_token_id=0,
+        bos_token_id=1,
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "causal")
+    tokenizer().save_pretrained(tmp_path / "causal")
+    return tmp_path / "causal"
+
+
+@pytest.fixture
+def seq2seq(tmp_path):
+    """A folder with a random encoder-decoder model."""
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=len(WORDS),
+        d_model=16,
+        d_kv=8,
+        d_ff=32,
+        num_layers=1,
+        num_heads=2,
+        decoder_start_token_id=0,
+    )
+    T5ForConditionalGeneration(config).save_pretrained(tmp_path / "seq2seq")
+    tokenizer().save_pretrained(tmp_path / "seq2seq")
+    return tmp_path / "seq2seq"
+
+
+def talkative(folder):
+    """Loads the model of ``folder`` and keeps it from saying anything but letters."""
+    model = load_local_model(str(folder))
+    model.model.generation_config.suppress_tokens = [0, 1, 2]
+    return model
+
+
+def directly(model, query, max_new_tokens):
+    inputs = model.tokenizer(query, return_tensors="pt")
+    with torch.inference_mode():
+        output = model.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)[0]
+    start = 0 if model.model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
+    return model.tokenizer.decode(output[start:], skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("family", ["causal", "seq2seq"])
+def test_the_streamed_pieces_are_what_generate_gives(family, request):
+    model = talkative(request.getfixturevalue(family))
+    answer = "".join(model.generate("a b c", max_new_tokens=12))
+    assert answer == directly(model, "a b c", 12)
+    assert len(answer.split()) == 12
+
+
+def test_the_same_query_gives_the_same_answer_twice(causal):
+    model = load_local_model(str(causal))
+    assert "".join(model.generate("x y", max_new_tokens=8)) == "".join(
+        model.generate("x y", max_new_tokens=8)
+    )
+
+
+def test_a_chat_template_is_used_where_there_is_one(causal):
+    template = "{% for m in messages %}user {{ m['content'] }} {% endfor %}{% if add_generation_prompt %}assistant{% endif %}"
+    plain = load_local_model(str(causal))
+    tokenizer(template).save_pretrained(causal)
+    chat = load_local_model(str(causal))
+    assert "".join(chat.generate("a b", max_new_tokens=8)) == directly(plain, "user a b assistant", 8)
+
+
+def test_closing_the_answer_stops_the_model(causal):
+    model = talkative(causal)
+    threads = threading.active_count()
+    answer = model.generate("a", max_new_tokens=100_000)
+    next(answer)
+    assert threading.active_count() == threads + 1
+    answer.close()
+    assert threading.active_count() == threads
+
+
+def test_an_error_of_the_model_reaches_the_caller(causal):
+    model = load_local_model(str(causal))
+    with pytest.raises(ValueError, match="max_new_tokens"):
+        list(model.generate("a", max_new_tokens=0))
+
+
+@pytest.mark.parametrize("damage", ["weights", "config", "tokenizer"])
+def test_a_damaged_model_is_refused_in_one_line(causal, damage):
+    if damage == "weights":
+        (causal / "model.safetensors").write_bytes(b"not safetensors")
+    elif damage == "config":
+        (causal / "config.json").write_text("{")
+    else:
+        (causal / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelUnreadable, match="cannot load the model") as caught:
+        load_local_model(str(causal))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_are_in_the_dtype_of_this_cpu(causal):
+    assert load_local_model(str(causal)).model.dtype == native_dtype()
+
+
+@pytest.mark.models
+def test_the_default_model_speaks_english(pulled_models: Path):
+    model = load_local_model(str(pulled_models / DEFAULT_BASE))
+    answer = "".join(model.generate("What is the capital of France?", max_new_tokens=30))
+    assert "Paris" in answer
+    assert "<|im_end|>" not in answer
