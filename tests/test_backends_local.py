@@ -98,7 +98,10 @@ def test_the_same_query_gives_the_same_answer_twice(causal):
 
 
 def test_a_chat_template_is_used_where_there_is_one(causal):
-    template = "{% for m in messages %}user {{ m['content'] }} {% endfor %}{% if add_generation_prompt %}assistant{% endif %}"
+    template = (
+        "{% for m in messages %}user {{ m['content'] }} {% endfor %}"
+        "{% if add_generation_prompt %}assistant{% endif %}"
+    )
     plain = load_local_model(str(causal))
     tokenizer(template).save_pretrained(causal)
     chat = load_local_model(str(causal))
