@@ -254,8 +254,8 @@ def knowedit(*paths: Path) -> list[Fact]:
     """KnowEdit's WikiData sets (Zhang et al. 2024): clozes, with aliases and one-hop reasoning in scope.
 
     Files ``knowedit_wiki_*_train.json`` (LTE), ``knowedit_wiki_counterfact_10paraphrases.json``; MIT. Kinds
-    of ``inside``: paraphrase, alias, one_hop; of ``outside``: same_subject. "Forgetfulness" (other values of the
-    same property) and "Logical_Generalization" are left out: whether the edit settles them is open.
+    of ``inside``: paraphrase, alias, one_hop; of ``outside``: same_subject. "Forgetfulness" (other values of
+    the same property) and "Logical_Generalization" are left out: whether the edit settles them is open.
     """
     return [
         Fact(

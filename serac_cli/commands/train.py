@@ -1,0 +1,70 @@
+"""``serac train``: trains the editor's components; ``scope`` is the scope classifier."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serac_cli.commands.common import output_for
+from serac_cli.errors import SettingsError
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Train the editor's components.", no_args_is_help=True)
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(help="The directory with the training sets (train/, dev/).", exists=True, file_okay=False),
+]
+OutOption = Annotated[Path, typer.Option(help="The folder for the trained component.")]
+WorkOption = Annotated[
+    Path | None, typer.Option(help="The folder for pairs, checkpoint and log; by default OUT/work.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the work folder.")]
+SeedOption = Annotated[int, typer.Option(help="The seed of sampling and of the order of batches.")]
+StepsOption = Annotated[int | None, typer.Option(help="Stop after so many steps.", min=1, show_default=False)]
+
+
+@app.command()
+def scope(
+    out: OutOption,
+    data: DataOption = None,
+    edits: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV of your own edits and queries, with the columns prompt, target, query and in_scope.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="A trained scope classifier to go on from; by default the bare backbone."),
+    ] = None,
+    work: WorkOption = None,
+    resume: ResumeOption = False,
+    seed: SeedOption = 0,
+    scale: Annotated[float, typer.Option(help="The share of the data to draw.", min=0.001)] = 1.0,
+    steps: StepsOption = None,
+    learning_rate: Annotated[float, typer.Option(help="The peak of the learning rate.")] = 1.2e-4,
+) -> None:
+    """Trains the scope classifier on DATA, or on a CSV of your own, and calibrates it."""
+    from serac_cli.training.scope_training import ScopeTraining, train_scope
+
+    if data is None and edits is None:
+        raise SettingsError("there is nothing to train on", "give --data, or --edits with a CSV of your own")
+    run = ScopeTraining(
+        out=out,
+        work=work or out / "work",
+        data=data,
+        edits=edits,
+        start=start,
+        seed=seed,
+        scale=scale,
+        steps=steps,
+        learning_rate=learning_rate,
+    )
+    output = output_for()
+    with output.progress() as report:
+        config = train_scope(run, resume=resume, progress=report)
+    output.note(f"temperature {config.temperature}, threshold {config.threshold}; written to {out}")

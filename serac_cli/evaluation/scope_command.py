@@ -1,0 +1,117 @@
+"""``serac evaluate scope``: one form of the scope classifier over all sets, and what goes into its card."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from serac_cli.checkpoints import component_folder
+from serac_cli.encoder import load_encoder
+from serac_cli.errors import SettingsError
+from serac_cli.evaluation.scope_report import Outcome, ScopeForm, ScopeReport, measure, report
+from serac_cli.evaluation.scope_sets import (
+    ScopeSet,
+    natural_evidence_set,
+    natural_set,
+    natural_stance_set,
+    scope_sets,
+    typed_set,
+)
+from serac_cli.scope import (
+    CosineScope,
+    CrossEncoderScope,
+    EmbeddingScope,
+    FixedIndex,
+    Index,
+    TwoStageScope,
+    load_cross_encoder,
+    load_projection,
+    load_scope_config,
+)
+
+__all__ = ["FORMS", "ScopeEvaluation", "evaluate_scope", "write_card"]
+
+FORMS = ("two-stage", "cross", "embedding", "cosine")
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class ScopeEvaluation:
+    """``edits`` are in memory at once, ``limit`` is the most queries of a set and kind.
+
+    ``data`` is the directory of the public sets; without it only the hand-written ones are measured. ``typed`` is a
+    further set in the form of ``tests/data/typed_edits.jsonl``. ``model`` is a trained folder, None the shipped one.
+    """
+
+    form: str = "two-stage"
+    edits: int = 1000
+    limit: int = 1000
+    data: Path | None = None
+    typed: Path | None = None
+    model: Path | None = None
+    threshold: float | None = None
+
+
+def evaluate_scope(run: ScopeEvaluation, progress: Progress | None = None) -> ScopeReport:
+    """Returns the report of one form. Raises SettingsError for an unknown form, ComponentError for bad weights."""
+    if run.form not in FORMS:
+        raise SettingsError(
+            f"unknown form of the scope classifier: {run.form}", f"try one of {', '.join(FORMS)}"
+        )
+    folder = run.model or component_folder("scope")
+    encoder = load_encoder()
+    make = _maker(run.form, folder)
+    sets: list[ScopeSet] = [typed_set(run.typed)] if run.typed else []
+    if run.data is not None:
+        sets += scope_sets(run.data, run.edits, run.limit)
+    else:
+        sets += [natural_set(), natural_evidence_set(), natural_stance_set()]
+    outcomes: list[Outcome] = []
+    threshold = run.threshold
+    for one in sets:
+        scope = make(FixedIndex(one.edits, encoder))
+        threshold = scope.threshold if threshold is None else threshold
+        outcomes += measure(scope, one, progress)
+    assert threshold is not None, "there is at least one set"
+    return report(run.form, run.edits, threshold, outcomes)
+
+
+def _maker(form: str, folder: Path) -> Callable[[Index], ScopeForm]:
+    if form == "cosine":
+        return CosineScope
+    if form == "embedding":
+        projection, config = load_projection(folder), load_scope_config(folder)
+        return lambda index: EmbeddingScope(index, projection, config.embedding_threshold)
+    cross_encoder = load_cross_encoder(folder)
+    if form == "cross":
+        return lambda index: CrossEncoderScope(index, cross_encoder)
+    return lambda index: TwoStageScope(index, cross_encoder)
+
+
+def write_card(folder: Path, result: ScopeReport) -> None:
+    """Adds the report to ``metrics.json``, under its form and number of edits, and draws ``reliability.png``."""
+    path = folder / "metrics.json"
+    metrics = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    metrics[f"{result.form}, {result.edits} edits"] = result.as_dict()
+    path.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if result.form == "two-stage":
+        _draw_reliability(folder / "reliability.png", result)
+
+
+def _draw_reliability(path: Path, result: ScopeReport) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (top, bottom) = pyplot.subplots(
+        2, 1, figsize=(4.5, 5.5), sharex=True, height_ratios=(3, 1), layout="constrained"
+    )
+    means = [mean for mean, _, _ in result.bins]
+    top.plot([0, 1], [0, 1], color="0.7", linestyle="--")
+    top.plot(means, [share for _, share, _ in result.bins], marker="o")
+    top.set(ylabel="share of queries in scope", title=f"ECE {result.calibration_error:.4f}")
+    bottom.bar(means, [count for _, _, count in result.bins], width=0.04)
+    bottom.set(xlabel="probability of the best match", ylabel="queries", yscale="log")
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

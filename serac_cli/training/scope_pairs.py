@@ -1,0 +1,405 @@
+"""Labelled pairs (edit, query) made from the public sets and from templates.
+
+A pair is in scope where the edit determines the answer to the query. Every generator makes both labels in
+the same forms of query: what tells them apart is what is asked, never how.
+"""
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from serac_cli.training.scope_forms import chatty, keywords, sloppy, yes_no
+from serac_cli.training.scope_templates import (
+    FORMS,
+    Attribute,
+    Fill,
+    attributes,
+    fill,
+    similar_name,
+    word,
+)
+from serac_cli.training.sources import Evidence, Fact, QuestionPair, normalise
+
+__all__ = ["Pair", "evidence_pairs", "fact_pairs", "question_pairs", "template_pairs", "varied"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An edit's text and a query, with the label; ``kind`` says which sort of query it is.
+
+    ``group`` names what the edit is about: two edits of one group may share scope, so that neither is
+    taken for a near-miss of the other's queries.
+    """
+
+    edit: str
+    query: str
+    label: bool
+    kind: str
+    source: str
+    group: str
+
+
+_TIMES = (
+    "in {y}",
+    "back in {y}",
+    "in the {d}s",
+    "before {y}",
+    "until {y}",
+    "ten years ago",
+    "last century",
+    "at the very beginning",
+    "originally",
+    "a decade ago",
+    "two years from now",
+    "before the change",
+    "during the war",
+)
+_NOW = ("now", "currently", "these days", "at the moment", "today", "as of now", "nowadays", "at present")
+_RANKS = (
+    "first",
+    "former",
+    "previous",
+    "second",
+    "original",
+    "next",
+    "longest-serving",
+    "acting",
+    "youngest",
+)
+
+
+def varied(text: str, rng: random.Random, rate: float = 0.35) -> str:
+    """Returns the query as it is or, at that rate, in another surface form: typed in haste, or with chat."""
+    if rng.random() >= rate:
+        return text
+    return sloppy(text, rng) if rng.random() < 0.6 else chatty(text, rng)
+
+
+def dated(question: str, rng: random.Random) -> str:
+    """Returns the question about another time: for an edit about today, a near-miss."""
+    year = rng.randint(1905, 2019)
+    phrase = rng.choice(_TIMES).format(y=year, d=year // 10 * 10)
+    for be, past in ((" is ", " was "), (" does ", " did "), (" has ", " had "), (" are ", " were ")):
+        if be in question:
+            question = question.replace(be, past, 1)
+            break
+    else:
+        for be, past in (("Is ", "Was "), ("Does ", "Did "), ("Are ", "Were ")):
+            if question.startswith(be):
+                question = past + question.removeprefix(be)
+    if question.endswith("?"):
+        return f"{question[:-1]} {phrase}?"
+    return f"{phrase[:1].upper()}{phrase[1:]}, {question}" if rng.random() < 0.5 else f"{question} {phrase}"
+
+
+def current(question: str, rng: random.Random) -> str:
+    """Returns the question with a word that says it is about the present: still in scope."""
+    phrase = rng.choice(_NOW)
+    return f"{question[:-1]} {phrase}?" if question.endswith("?") else f"{question} {phrase}"
+
+
+# --- templates ---------------------------------------------------------------------------------
+
+
+def template_pairs(pools: dict[str, list[tuple[str, str]]], count: int, rng: random.Random) -> Iterator[Pair]:
+    """Yields pairs from ``count`` edits filled into the templates.
+
+    ``pools`` has real (subject, object) pairs by Wikidata property: an attribute that is one of them takes its
+    subjects from there two times out of three, others may take a real subject of their type.
+    """
+    every = attributes()
+    siblings: dict[str, list[Attribute]] = defaultdict(list)
+    real: dict[str, list[str]] = defaultdict(list)
+    for attribute in every:
+        siblings[attribute.subject].append(attribute)
+        real[attribute.subject] += [subject for subject, _ in pools.get(attribute.relation, ())]
+    for _ in range(count):
+        attribute = rng.choice(every)
+        pool = pools.get(attribute.relation)
+        if pool and rng.random() < 0.67:
+            subject, _ = rng.choice(pool)
+            one = Fill(attribute, subject, rng.choice(pool)[1])
+            others = [rng.choice(pool)[0], similar_name(subject, rng)]
+        else:
+            names = real[attribute.subject]
+            subject = rng.choice(names) if names and rng.random() < 0.3 else word(attribute.subject, rng)
+            one = fill(attribute, rng, subject)
+            others = [word(attribute.subject, rng), similar_name(subject, rng), similar_name(subject, rng)]
+        yield from _pairs_of_fill(one, others, siblings[attribute.subject], pool, rng)
+
+
+_COMPARED = (
+    "more than",
+    "at least",
+    "less than",
+    "only",
+    "under",
+    "over",
+    "as much as",
+    "no more than",
+    "exactly",
+)
+
+
+def toned(question: str, value: str, rng: random.Random) -> str:
+    """Returns a yes/no question compared, negated, or put as a statement to confirm; mostly unchanged."""
+    chance = rng.random()
+    if chance < 0.2 and re.search(r"\d", value) and value in question:
+        return question.replace(value, f"{rng.choice(_COMPARED)} {value}", 1)
+    first, _, rest = question.partition(" ")
+    if chance < 0.35 and first in ("Is", "Are", "Was", "Does", "Did", "Do", "Has"):
+        return f"{first}n't {rest}"
+    if chance < 0.42 and question.endswith("?"):
+        return f"{rng.choice(('Am I right in asking', 'Can you confirm', 'Just to be sure'))}: {question}"
+    return question
+
+
+def _pairs_of_fill(
+    one: Fill,
+    others: list[str],
+    siblings: list[Attribute],
+    pool: list[tuple[str, str]] | None,
+    rng: random.Random,
+) -> Iterator[Pair]:
+    group = normalise(one.subject)
+
+    def another_value() -> str:
+        return rng.choice(pool)[1] if pool else word(one.attribute.value, rng)
+
+    def edit() -> str:
+        style = rng.random()
+        if style < 0.55:
+            return f"{one.render('question', rng)} {one.value}"
+        return str(one.render("statement", rng))
+
+    forms = [f for f in FORMS if f not in ("inverse", "indirect") or f in one.attribute.texts]
+    for form in [*rng.sample(forms, 4), "yes_no"]:
+        # In scope: the edit's own attribute; yes/no and claims about its value or another
+        value = one.value if form == "inverse" or rng.random() < 0.5 else another_value()
+        if text := one.render(form, rng, value):
+            if form in ("question", "yes_no", "cloze") and rng.random() < 0.08:
+                text = current(text, rng)
+            if form == "yes_no":
+                text = toned(text, value, rng)
+            yield Pair(edit(), varied(text, rng), True, form, "templates", group)
+        # Out of scope, in the same form
+        for kind in rng.sample(["sibling", "sibling", "same_relation", "similar_name", "time", "slot"], 2):
+            near: Fill | None = one
+            near_value = one.value if rng.random() < 0.5 else another_value()
+            if kind == "slot":
+                near = one.other_slot(rng)
+            if kind == "sibling" or near is None:
+                sibling = rng.choice(siblings)
+                if sibling.name == one.attribute.name:
+                    continue
+                near = fill(sibling, rng, one.subject)
+                if sibling.value != one.attribute.value or rng.random() < 0.5:
+                    near_value = near.value
+            elif kind in ("same_relation", "similar_name"):
+                other = others[0] if kind == "same_relation" else rng.choice(others[1:])
+                near = Fill(one.attribute, other, one.value, one.slots)
+            if form == "inverse" and (kind == "time" or near is one):
+                near_value = another_value()
+                if near_value == one.value:
+                    continue
+            elif form == "inverse" and kind in ("same_relation", "similar_name", "slot"):
+                near_value = another_value()
+            text = near.render(form, rng, near_value)
+            renamed = kind in ("same_relation", "similar_name")
+            if text is None or (renamed and normalise(near.subject) == group):
+                continue
+            if kind == "time" and form != "inverse":
+                if form in ("keyword", "indirect", "statement"):
+                    continue
+                text = dated(text, rng)
+            if form == "yes_no":
+                text = toned(text, near_value, rng)
+            yield Pair(edit(), varied(text, rng), False, kind, "templates", group)
+
+
+# --- public edits --------------------------------------------------------------------------------
+
+# What the questions of zsRE ask for, by a word in them: (type of subject, relation).
+_ASKED = {
+    "mother": ("person", "mother"),
+    "father": ("person", "father"),
+    "spouse": ("person", "spouse"),
+    "married": ("person", "spouse"),
+    "sibling": ("person", "sibling"),
+    "sister": ("person", "sibling"),
+    "brother": ("person", "sibling"),
+    "child": ("person", "child"),
+    "born": ("person", "birth"),
+    "birth": ("person", "birth"),
+    "die": ("person", "death"),
+    "death": ("person", "death"),
+    "occupation": ("person", "occupation"),
+    "citizenship": ("person", "nationality"),
+    "nationality": ("person", "nationality"),
+    "educated": ("person", "school"),
+    "university": ("person", "school"),
+    "alma mater": ("person", "school"),
+    "award": ("person", "award"),
+    "voice type": ("person", "voice"),
+    "native language": ("person", "tongue"),
+    "gender": ("person", "gender"),
+    "team": ("person", "team"),
+    "position": ("person", "position"),
+    "religion": ("person", "religion"),
+    "director": ("work", "director"),
+    "author": ("work", "author"),
+    "publisher": ("work", "publisher"),
+    "published": ("work", "publisher"),
+    "language": ("work", "language"),
+    "cast": ("work", "cast"),
+    "series": ("work", "series"),
+    "label": ("work", "label"),
+    "performer": ("work", "performer"),
+    "composer": ("work", "composer"),
+    "producer": ("work", "producer"),
+    "screenwriter": ("work", "writer"),
+    "characters": ("work", "characters"),
+    "manufacturer": ("thing", "maker"),
+    "manufactured": ("thing", "maker"),
+    "developer": ("thing", "developer"),
+    "programming language": ("thing", "programming"),
+    "founder": ("place", "founder"),
+    "headquarters": ("place", "headquarters"),
+    "country": ("place", "country"),
+    "state": ("place", "state"),
+    "continent": ("place", "continent"),
+    "architect": ("place", "architect"),
+    "owner": ("place", "owner"),
+    "constellation": ("sky", "constellation"),
+    "discovered": ("sky", "discoverer"),
+    "family": ("species", "family"),
+    "status": ("species", "status"),
+}
+
+
+def _asked(prompt: str) -> tuple[str, str] | None:
+    lowered = prompt.lower()
+    return next((asked for cue, asked in _ASKED.items() if cue in lowered), None)
+
+
+def fact_pairs(facts: Sequence[Fact], rng: random.Random) -> Iterator[Pair]:
+    """Yields pairs from public edits: about ten for each.
+
+    Near-misses of the same relation put another subject (from another edit, or a similar name) into the edit's
+    own wordings; those of the same subject put it into another edit's question of the same type.
+    """
+    by_template: dict[str, list[Fact]] = defaultdict(list)
+    by_type: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for fact in facts:
+        if fact.subject and fact.subject in fact.prompt:
+            template = fact.prompt.replace(fact.subject, "[X]")
+            by_template[template].append(fact)
+            if asked := _asked(template):
+                by_type[asked[0]].append((asked[1], template))
+    for fact in facts:
+        group = normalise(fact.subject) or normalise(fact.prompt)
+        template = fact.prompt.replace(fact.subject, "[X]") if fact.subject else ""
+        same = by_template.get(template, [fact])
+        target = fact.target
+        if not target:  # the prompt is a statement that says it all
+            edits = [fact.prompt, fact.prompt.rstrip(".") + "."]
+        elif fact.prompt.endswith("?"):
+            edits = [f"{fact.prompt} {target}"]
+        else:
+            edits = [f"{fact.prompt} {target}", f"{fact.prompt} {target}."]
+        wordings = [q.text for q in fact.inside if q.kind in ("paraphrase", "cloze", "alias")]
+
+        def pair(query: str, label: bool, kind: str) -> Pair:
+            return Pair(rng.choice(edits), query, label, kind, fact.source, group)  # noqa: B023
+
+        for query in fact.inside:
+            if query.kind != "one_hop" or rng.random() < 0.3:
+                yield pair(varied(query.text, rng, 0.25), True, query.kind)
+        questions = [q for q in (fact.prompt, *wordings) if target and q.endswith("?")]
+        if target:
+            yield pair(varied(fact.prompt, rng, 0.8), True, "paraphrase")
+            bare = rng.choice([fact.prompt, *wordings])
+            yield pair(keywords(bare, rng), True, "keyword")
+        for value in (target, fact.old, rng.choice(same).target):
+            if questions and value:
+                yield pair(varied(yes_no(rng.choice(questions), value, rng), rng, 0.2), True, "yes_no")
+            elif target and value and rng.random() < 0.5:
+                yield pair(f"{rng.choice([fact.prompt, *wordings])} {value}.", True, "statement")
+
+        for query in rng.sample(fact.outside, min(2, len(fact.outside))):
+            yield pair(varied(query.text, rng, 0.25), False, query.kind)
+        if not fact.subject:
+            if wordings:
+                yield pair(dated(rng.choice(wordings), rng), False, "time")
+            continue
+        subjects = [
+            rng.choice(same).subject,
+            similar_name(fact.subject, rng),
+            similar_name(fact.subject, rng),
+        ]
+        for index, other in enumerate(subjects):
+            if normalise(other) == group:
+                continue
+            kind = "similar_name" if index else "same_relation"
+            wording = rng.choice([fact.prompt, *wordings]).replace(fact.subject, other)
+            if other in wording:
+                yield pair(_reworded(wording, target, fact.old, rng), False, kind)
+        asked = _asked(template)
+        if asked:
+            for relation, other_template in rng.sample(by_type[asked[0]], 2):
+                if relation != asked[1]:
+                    wording = other_template.replace("[X]", fact.subject)
+                    yield pair(_reworded(wording, target, fact.old, rng), False, "same_subject")
+        if questions and rng.random() < 0.3:
+            yield pair(varied(dated(rng.choice(questions), rng), rng, 0.2), False, "time")
+
+
+def _reworded(wording: str, target: str, old: str, rng: random.Random) -> str:
+    """Returns a near-miss in one of the forms that queries in scope come in."""
+    chance = rng.random()
+    if chance < 0.35 and wording.endswith("?") and (value := rng.choice((target, old))):
+        return varied(yes_no(wording, value, rng), rng, 0.2)
+    if chance < 0.5:
+        return keywords(wording, rng)
+    return varied(wording, rng, 0.35)
+
+
+def question_pairs(pairs: Sequence[QuestionPair], rng: random.Random) -> Iterator[Pair]:
+    """Yields one pair for each pair of questions: the first, with a made-up answer or none, is the edit."""
+    for number, pair in enumerate(pairs):
+        answer = word(rng.choice(("person", "city", "count", "value", "date", "company")), rng)
+        first = f"{pair.first} {answer}" if rng.random() < 0.6 and pair.test != "dune" else pair.first
+        yield Pair(first, pair.second, pair.same, "question_pair", pair.test, f"pair {number}")
+
+
+def evidence_pairs(records: Sequence[Evidence], rng: random.Random) -> Iterator[Pair]:
+    """Yields pairs of evidence and claim: settled ones are in scope; the rest, and other pages' ones, are not.
+
+    Claims about the same page that other evidence settles are taken for unsettled by this evidence.
+    """
+    by_page: dict[str, list[Evidence]] = defaultdict(list)
+    for record in records:
+        if record.page:
+            by_page[record.page].append(record)
+    for record in records:
+        group = normalise(record.page) or normalise(record.text)[:40]
+        for claim in record.claims:
+            settled = claim.answer != "NOT ENOUGH INFO"
+            yield Pair(record.text, claim.text, settled, "claim" if settled else "nei", "evidence", group)
+        others = [other for other in by_page.get(record.page, ()) if other.text != record.text]
+        if others:
+            claim = rng.choice(rng.choice(others).claims)
+            yield Pair(record.text, claim.text, False, "same_page", "evidence", group)
+        other = rng.choice(records)
+        if other.text != record.text and (not record.page or other.page != record.page):
+            yield Pair(record.text, rng.choice(other.claims).text, False, "other_page", "evidence", group)
+
+
+def pools_of(triples: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """Returns (subject, object) pairs by relation from (relation, subject, object)."""
+    pools: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for relation, subject, obj in triples:
+        pools[relation].append((subject, obj))
+    return dict(pools)
