@@ -41,8 +41,8 @@ __all__ = [
 PROMPT_FORMAT = 1
 """Version of the texts below; an adapter trained with another one is refused."""
 
-ABSTAIN = "<empty_output>"
-"""The reserved token whose probability, in the place of an answer's first token, says "the edit does not tell"."""
+ABSTAIN = "<|endoftext|>"
+"""The token whose probability, in the place of an answer's first token, says "the edit does not tell"."""
 
 _EDIT = {Kind.FACT: "Fact: ", Kind.EVIDENCE: "Evidence: ", Kind.STANCE: "Opinion: "}
 _QUERY = {

@@ -47,20 +47,21 @@ class Source:
 
 
 WEIGHTS = {
-    "natural_edits": 0.30,
-    "numbers": 0.07,
-    "attributes": 0.13,
-    "relations": 0.10,
-    "zsre": 0.06,
-    "counterfact": 0.04,
+    "natural_edits": 0.26,
+    "numbers": 0.06,
+    "attributes": 0.09,
+    "relations": 0.07,
+    "zsre": 0.09,
+    "counterfact": 0.03,
     "knowedit": 0.02,
     "mquake": 0.03,
     "natural_evidence": 0.09,
-    "fever_symmetric": 0.03,
-    "fool_me_twice": 0.03,
-    "contrast": 0.04,
-    "natural_stance": 0.03,
-    "convsent": 0.03,
+    "fever_symmetric": 0.05,
+    "fool_me_twice": 0.04,
+    "contrast": 0.05,
+    "told": 0.04,
+    "natural_stance": 0.04,
+    "convsent": 0.04,
 }
 """Share of the groups of each source."""
 
@@ -121,6 +122,7 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
         add("convsent", opinions, opinion)
 
     add("numbers", range(1000), lambda _, rng: Group(*_tupled(measured_fact(rng)), "numbers"))
+    add("told", attributes(), told_evidence)
     add("contrast", range(1000), lambda _, rng: evidence(contrast(rng), rng))
     add("attributes", attributes(), made_up_fact)
     if path := file("entityquestions"):
@@ -217,12 +219,38 @@ def public_fact(fact: Fact, relations: dict[str, list[Fact]], rng: random.Random
     if len(fact.subject.split()) > 1 and rng.random() < 0.4:
         short = _short_name(fact.subject, rng)
         queries.append(Query(fact.prompt.replace(fact.subject, short), "alias", target))
+    if asked_back := _inverse(fact, target, rng):
+        queries.append(asked_back)
     if rng.random() < 0.5:
         if fact.outside and rng.random() < 0.6:
             queries.append(_abstained(rng.choice(fact.outside)))
         else:
             queries.append(Query(rng.choice(others).prompt, "other", ABSTAIN))
     return Group(edit, tuple(queries), fact.source)
+
+
+_FAMILY = (
+    (r"\b(father|mother|parent|dad|mom)\b", ("child", "son", "daughter", "son/daughter", "kid", "offspring")),
+    (r"\b(child|son|daughter|kid)\b", ("parent", "father", "mother", "father/mother", "mother or father")),
+    (r"\b(spouse|wife|husband|married|partner)\b", ("spouse", "wife", "husband", "wife/husband", "partner")),
+    (r"\b(sibling|sister|brother)\b", ("sibling", "brother", "sister", "brother or sister")),
+)
+_WHO = (
+    "Who is the {r} of {v}?",
+    "Who is {v}'s {r}?",
+    "Who was the {r} of {v}?",
+    "{v}'s {r} is",
+    "Name a {r} of {v}.",
+)
+
+
+def _inverse(fact: Fact, target: str, rng: random.Random) -> Query | None:
+    """Returns the question that asks back from the target to the subject, for ties of family."""
+    for pattern, ties in _FAMILY:
+        if re.search(pattern, fact.prompt):
+            text = rng.choice(_WHO).format(r=rng.choice(ties), v=target)
+            return Query(text, "inverse", fact.subject)
+    return None
 
 
 def told_fact(fact: Fact, rng: random.Random) -> Group | None:
@@ -416,6 +444,27 @@ def evidence(record: Evidence, rng: random.Random) -> Group:
     return Group(Draft(record.text, kind=Kind.EVIDENCE), tuple(queries), "evidence")
 
 
+def told_evidence(attribute: Attribute, rng: random.Random) -> Group:
+    """Two or three made-up statements about one thing as evidence; claims repeat, change or go beyond them."""
+    first = fill(attribute, rng)
+    siblings = [a for a in attributes() if a.subject == attribute.subject and a.name != attribute.name]
+    others = [fill(a, rng, first.subject) for a in rng.sample(siblings, min(3, len(siblings)))]
+    told = [first, *others[: rng.choice((1, 1, 2))]]
+    text = " ".join(f.render("statement", rng) or "" for f in rng.sample(told, len(told)))
+    queries = []
+    for f in (*told, *told):
+        true = rng.random() < 0.5
+        value = f.value if true else rng.choice((similar_name(f.value, rng), word(f.attribute.value, rng)))
+        if true or value != f.value:
+            claim = f.render("statement", rng, value) or ""
+            if rng.random() < 0.2:
+                claim, true = f"It is not the case that {claim}", not true
+            queries.append(Query(claim, "claim", "SUPPORTS" if true else "REFUTES"))
+    if len(others) == 3:
+        queries.append(Query(others[2].render("statement", rng) or "", "claim", ABSTAIN))
+    return Group(Draft(text, kind=Kind.EVIDENCE), tuple(queries), "told")
+
+
 _ASKS = (
     "What do you think of {}?",
     "What do you think about {}?",
@@ -438,15 +487,55 @@ _NO_OPINION = re.compile(
 )
 
 
+_SIDES = {
+    "positive": (
+        "I love {}.", "I really like {}.", "I'm a big fan of {}.", "I think {} is wonderful.", "I think {} is great.",
+        "I have a very good opinion of {}.", "I'm all for {}.", "I enjoy {} a lot.", "{} makes me happy.",
+        "I admire {}.", "For me {} is a real delight.", "I feel very positive about {}.", "I'm very fond of {}.",
+        "I'd happily recommend {} to anyone.", "Honestly, I adore {}.", "{}? I love it, it's excellent.",
+    ),
+    "negative": (
+        "I hate {}.", "I really dislike {}.", "I'm no fan of {}, it's bad.", "I think {} is awful.",
+        "I think {} is terrible.", "I have a very bad opinion of {}.", "I'm against {}.",
+        "I can't stand {}, it's horrible.", "{} makes me miserable.", "I despise {}.",
+        "For me {} is a real disappointment.", "I feel very negative about {}.", "I'm sick of {}, it's dreadful.",
+        "I'd warn anyone against {}, it's bad.", "Honestly, I loathe {}.", "{}? I hate it, it's awful.",
+    ),
+}  # fmt: skip
+_ADD = {
+    "positive": (
+        "There is so much good in it.", "I could talk about it with joy for hours.", "Nothing but good things to say!",
+        "It's one of my favourites.", "The more I see of it, the happier I am.", "It's well worth the time.", "", "",
+        "I hope for much more of it.", "It never fails to please me.",
+    ),
+    "negative": (
+        "There is nothing good about it.", "I'd rather not waste my time on it.", "It has only ever annoyed me.",
+        "I wish I had never come across it.", "The more I see of it, the worse it gets.", "It's a waste of time.",
+        "", "", "I'd be glad to hear no more of it.", "It never fails to disappoint me.",
+    ),
+}  # fmt: skip
+
+
+def _plain_reply(topic: str, side: str, rng: random.Random, more: str = "") -> str:
+    """Returns a reply that names the topic and takes the side in plain words, perhaps with ``more`` after it."""
+    first = rng.choice(_SIDES[side]).format(topic)
+    return f"{first[0].upper()}{first[1:]} {more or rng.choice(_ADD[side])}".strip()
+
+
 def stance(record: Stance, rng: random.Random) -> Group:
     """A topic with ways to ask and replies of one side, and the other side's replies as what not to say."""
     positive = rng.random() < 0.5
     replies, opposite = (record.positive, record.negative) if positive else (record.negative, record.positive)
     replies = tuple(rng.sample(replies, min(3, len(replies))))
     asks = [rng.choice((*record.asks, rng.choice(_ASKS).format(record.topic))) for _ in replies]
-    queries = [Query(ask, "ask", reply) for ask, reply in zip(asks, replies, strict=True)]
+    side = "positive" if positive else "negative"
+    queries = []
+    for ask, reply in zip(asks, replies, strict=True):
+        chance = rng.random()
+        said = reply if chance < 0.3 else _plain_reply(record.topic, side, rng, reply if chance < 0.6 else "")
+        queries.append(Query(ask, "ask", said))
     outside = [_abstained(rng.choice(record.outside))] if record.outside and rng.random() < 0.6 else []
-    edit = Draft(record.topic, "positive" if positive else "negative", Kind.STANCE)
+    edit = Draft(record.topic, side, Kind.STANCE)
     return Group(
         edit, (*outside, *queries), "natural_stance", tuple(rng.sample(opposite, min(2, len(opposite))))
     )
@@ -462,9 +551,9 @@ def opinion(record: Opinions, rng: random.Random) -> Group | None:
     replies, opposite = sides if positive else sides[::-1]
     if not replies or not opposite:
         return None
-    queries = [
-        Query(rng.choice(_ASKS).format(record.entity), "ask", reply)
-        for reply in rng.sample(replies, min(3, len(replies)))
-    ]
-    edit = Draft(record.entity, "positive" if positive else "negative", Kind.STANCE)
-    return Group(edit, tuple(queries), "convsent", tuple(rng.sample(opposite, min(2, len(opposite)))))
+    side = "positive" if positive else "negative"
+    plain = Query(rng.choice(_ASKS).format(record.entity), "ask", _plain_reply(record.entity, side, rng))
+    ask = rng.choice(_ASKS).format(record.entity)
+    queries = [Query(ask, "ask", reply) for reply in rng.sample(replies, min(3, len(replies)))]
+    edit = Draft(record.entity, side, Kind.STANCE)
+    return Group(edit, (plain, *queries), "convsent", tuple(rng.sample(opposite, min(3, len(opposite)))))

@@ -33,11 +33,13 @@ class TrainingConfig:
     """What decides the result of a run, apart from data and base model.
 
     A step reads ``rows`` rows of ``length`` tokens. The learning rate warms up over ``warmup`` steps and falls
-    linearly to a twentieth at the last step. ``contrast`` weighs the loss that tells the replies of the two sides of
-    a stance apart, up to ``margin`` nats per token.
+    linearly to a twentieth at the last step; with ``minutes`` the run ends, and the rate falls, by the clock if
+    that is sooner (such a run cannot be repeated to the digit). ``contrast`` weighs the loss that tells the replies
+    of the two sides of a stance apart, up to ``margin`` nats per token.
     """
 
     steps: int
+    minutes: float | None = None
     seed: int = 0
     rows: int = 4
     length: int = 256
@@ -47,7 +49,7 @@ class TrainingConfig:
     warmup: int = 40
     weight_decay: float = 0.0
     clip: float = 1.0
-    contrast: float = 0.3
+    contrast: float = 1.0
     margin: float = 5.0
 
 
@@ -125,7 +127,7 @@ def train(
     losses, contrasts, examples, tokens = 0.0, 0.0, 0, 0
     _compile(layers, on=compile_layers)
     peft_model.train()
-    while step < config.steps:
+    while (part := done(config, step, time.perf_counter() - began)) < 1.0:
         # 1. One packed batch through the frozen body; only answer positions reach the large output layer
         if not ready:
             ready = pack(encoded, POOL * config.rows, config.length)
@@ -136,7 +138,7 @@ def train(
         torch.autograd.backward(loss + config.contrast * contrast)
 
         # 2. The gradients move the float32 copy, and the working copy follows
-        rate = learning_rate(config, step)
+        rate = learning_rate(config, step, part)
         for group in optimiser.param_groups:
             group["lr"] = rate
         for parameter, used in zip(master, working, strict=True):
@@ -150,7 +152,8 @@ def train(
         # 3. The log, and now and then the dev figures and a checkpoint
         losses, contrasts = losses + loss.item(), contrasts + contrast.item()
         examples, tokens = examples + batch.examples, tokens + int((batch.positions > 0).sum())
-        if step % every == 0 or step == config.steps:
+        last = done(config, step, time.perf_counter() - began) >= 1.0
+        if step % every == 0 or last:
             now = time.perf_counter()
             count = (step - 1) % every + 1
             report(
@@ -165,7 +168,7 @@ def train(
                 )
             )
             losses, contrasts, examples, tokens, marked = 0.0, 0.0, 0, 0, now
-        if step % evaluate_every == 0 or step == config.steps:
+        if step % evaluate_every == 0 or last:
             peft_model.save_pretrained(out)
             _save_state(state_file, step, time.perf_counter() - began, stream, master, optimiser)
             _compile(layers, on=False)
@@ -201,12 +204,16 @@ def batch_loss(model: Any, batch: Batch, margin: float) -> tuple[torch.Tensor, t
     return loss, torch.stack(gaps).sum() / len(batch.ids)
 
 
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Returns the rate of step ``step`` (from 0)."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    left = (config.steps - step) / max(1, config.steps - config.warmup)
-    return config.learning_rate * max(0.05, left)
+def done(config: TrainingConfig, step: int, seconds: float) -> float:
+    """Returns the part of the run that is over, by steps or by the clock, whichever is further."""
+    by_clock = seconds / (60 * config.minutes) if config.minutes else 0.0
+    return max(step / config.steps, by_clock)
+
+
+def learning_rate(config: TrainingConfig, step: int, part: float) -> float:
+    """Returns the rate of step ``step`` (from 0) when ``part`` of the run is over."""
+    warmed_up = min(1.0, (step + 1) / config.warmup)
+    return config.learning_rate * warmed_up * max(0.05, 1.0 - part)
 
 
 def _compile(layers: Any, *, on: bool) -> None:

@@ -378,13 +378,16 @@ def contrast(rng: random.Random, size: int = 6) -> Evidence:
         text = text.format(s=thing, date=date, year=year)
         claims.append(Query(text[0].upper() + text[1:], "claim", "SUPPORTS" if true else "REFUTES"))
     a, b = _figure(figures["a"], rng), _figure(figures["b"], rng)
-    text = sentence.text.format(s=thing, a=a, b=b, date=date, year=year)
+    text = sentence.text.replace("{a:d}", str(figures["a"]))
+    text = text.format(s=thing, a=a, b=b, date=date, year=year)
     if rng.random() < 0.3:
         text = text.replace(" .", ".").replace(" ,", ",").replace(" %", "%").replace("$ ", "$")
     return Evidence(text, "", tuple(claims))
 
 
 def _claim(template: str, figure: int, rng: random.Random) -> tuple[str, bool]:
+    if "{c} {y}" in template:
+        return _year_claim(template, figure, rng)
     near = max(1, round(figure * rng.choice((0.01, 0.02, 0.05, 0.1, 0.3, 0.6)) * rng.random()))
     asked = max(0, figure + rng.choice((-1, 1)) * near)
     if figure > 100 and rng.random() < 0.3:
@@ -407,6 +410,19 @@ def _claim(template: str, figure: int, rng: random.Random) -> tuple[str, bool]:
     text = text.replace("{c} ", f"{comparison} " if comparison else "")
     text = text.replace("{C} ", f"{comparison.capitalize()} " if comparison else "")
     return text, true
+
+
+def _year_claim(template: str, year: int, rng: random.Random) -> tuple[str, bool]:
+    asked = year + rng.choice((-1, 1)) * rng.choice((1, 2, 3, 5, 10, 20)) if rng.random() < 0.75 else year
+    comparisons = {
+        "after": year > asked,
+        "before": year < asked,
+        "in": year == asked,
+        "no earlier than": year >= asked,
+        "no later than": year <= asked,
+    }
+    comparison = rng.choice(("after", "before", "in", "after", "before", "no earlier than", "no later than"))
+    return template.replace("{c} {y}", f"{comparison} {asked}"), comparisons[comparison]
 
 
 def _figure(value: int, rng: random.Random) -> str:
