@@ -195,6 +195,12 @@ class TrainedCounterfactual:
         self._read = (prompt, cache, logits)
         return float(torch.softmax(logits.float(), dim=-1)[self._abstain])
 
+    @contextmanager
+    def switched_on(self) -> Iterator[Any]:
+        """Gives the peft model with its adapter on, for measuring in batches; off again afterwards."""
+        with self._adapter():
+            yield self.model
+
     def _prompt(self, query: str, edit: Edit | Draft) -> list[int]:
         return [*edit_ids(self.tokenizer, edit), *query_ids(self.tokenizer, query, edit.kind)]
 

@@ -1,12 +1,13 @@
-"""``serac train``: trains the editor's components; ``scope`` is the scope classifier."""
+"""``serac train``: trains the editor's components, the scope classifier and the counterfactual model."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from serac_cli.commands.common import output_for
+from serac_cli.commands.common import output_for, settings_of
 from serac_cli.errors import SettingsError
+from serac_cli.settings import DEFAULT_BASE
 
 __all__ = ["app"]
 
@@ -68,3 +69,51 @@ def scope(
     with output.progress() as report:
         config = train_scope(run, resume=resume, progress=report)
     output.note(f"temperature {config.temperature}, threshold {config.threshold}; written to {out}")
+
+
+@app.command()
+def counterfactual(
+    context: typer.Context,
+    out: OutOption,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="The directory with the training sets (train/, dev/).", exists=True, file_okay=False
+        ),
+    ],
+    base: Annotated[
+        str,
+        typer.Option(help="The model to train over: a catalogue name, a folder, a .gguf file or a hub id."),
+    ] = DEFAULT_BASE,
+    start: Annotated[
+        Path | None, typer.Option(help="A trained adapter to go on from; by default a new one.")
+    ] = None,
+    work: WorkOption = None,
+    resume: ResumeOption = False,
+    seed: SeedOption = 0,
+    steps: Annotated[int, typer.Option(help="Stop after so many steps.", min=1)] = 2000,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes.", min=0.1, show_default=False)
+    ] = None,
+    learning_rate: Annotated[float, typer.Option(help="The peak of the learning rate.")] = 1e-3,
+) -> None:
+    """Trains the counterfactual model, a LoRA adapter over a small causal model, on DATA."""
+    from serac_cli.models import resolve
+    from serac_cli.training.counterfactual_training import CounterfactualTraining, train_counterfactual
+
+    output = output_for()
+    with output.progress() as report:
+        run = CounterfactualTraining(
+            out=out,
+            work=work or out / "work",
+            data=data,
+            base=Path(resolve(settings_of(context).models, base, report)),
+            base_name=base,
+            start=start,
+            seed=seed,
+            steps=steps,
+            minutes=minutes,
+            learning_rate=learning_rate,
+        )
+        train_counterfactual(run, resume=resume, heard=report)
+    output.note(f"written to {out}; `serac evaluate counterfactual --model {out}` measures it")

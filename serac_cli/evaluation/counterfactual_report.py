@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from serac_cli.evaluation.counterfactual_cases import TASKS, Case, near_misses, stance_topics
+from serac_cli.evaluation.counterfactual_cases import TASKS, TYPED, Case, near_misses, stance_topics
 from serac_cli.evaluation.counterfactual_scoring import exact, generate, normalise, score
 from serac_cli.evaluation.counterfactual_stance import Judge, StanceFigures, measure_stance
 
@@ -78,12 +78,14 @@ def evaluate(
     limit: int = 1000,
     seed: int = 0,
     only: Sequence[str] = (),
+    typed: Path | None = None,
     heard: Heard = lambda *_: None,
 ) -> Report:
     """Measures a peft model, its adapter on, over the dev directory ``data``.
 
     Each row takes ``limit`` cases at random (0: all); rows whose files are missing are left out, and so are
-    those not in ``only``, if it names any ("stance" and "veto" count as rows).
+    those not in ``only``, if it names any ("stance" and "veto" count as rows). ``typed`` is a file of edits with
+    queries, as ``tests/data/typed_edits.jsonl``, for one more row.
     """
     start = time.perf_counter()
     rows = []
@@ -93,6 +95,8 @@ def evaluate(
         rng = random.Random(f"{seed} {task.name}")
         cases = _sample(list(task.load(data, rng)), limit, rng)
         rows.append(_row(model, tokenizer, task, cases, heard))
+    if typed is not None:
+        rows.append(_row(model, tokenizer, TYPED, list(TYPED.load(typed, random.Random(seed))), heard))
     veto = None
     if (not only or "veto" in only) and (data / "natural_edits_dev.jsonl").exists():
         veto = _veto(model, tokenizer, data, limit, seed, heard)
