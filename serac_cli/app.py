@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from serac_cli.commands import ask, edit, models
+from serac_cli.commands import ask, edit, evaluate, models, train
 from serac_cli.errors import SeracError, explain
 from store.errors import StoreError
 
@@ -25,6 +25,8 @@ app.command("ask")(ask.ask)
 app.command("why")(ask.why)
 app.add_typer(edit.app, name="edit")
 app.add_typer(models.app, name="models")
+app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def _print_version(wanted: bool) -> None:
