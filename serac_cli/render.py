@@ -14,6 +14,7 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -241,6 +242,7 @@ class AnswerView:
         self.output = output
         self.show_query = show_query
         self.open_stage = ""
+        self.column = 0
 
     def matched(self, query: str, match: Match | None, threshold: float, milliseconds: float) -> None:
         """Draws the gate's decision."""
@@ -265,12 +267,19 @@ class AnswerView:
         )
 
     def piece(self, stage: str, text: str) -> None:
-        """Draws a piece of the answer ``before`` or ``after`` editing."""
+        """Draws a piece of the answer ``before`` or ``after`` editing, wrapped between words under its label."""
         if stage != self.open_stage:
             self.open_stage = stage
             self._print(Text(f"{stage:<{self.LABEL_WIDTH}}", style="bold"), end="")
+            self.column = self.LABEL_WIDTH
             text = text.lstrip("\n")
-        self._print(Text(inert(text, newlines=True).replace("\n", "\n" + " " * self.LABEL_WIDTH)), end="")
+        for part in re.split(r"(\n| +)", inert(text, newlines=True).expandtabs(4)):
+            if part == "\n" or (self.column + cell_len(part) > self.output.out.width and part.strip()):
+                self._print(Text("\n" + " " * self.LABEL_WIDTH), end="")
+                self.column = self.LABEL_WIDTH
+            if part != "\n":
+                self._print(Text(part), end="")
+                self.column += cell_len(part)
 
     def done(self, stage: str, milliseconds: float, reused: bool) -> None:
         """Ends a stage; ``reused`` says that the answer is the base model's, drawn already."""

@@ -78,3 +78,19 @@ def _console(terminal):
         emoji=False,
         legacy_windows=False,
     )
+
+
+def test_a_long_answer_is_wrapped_between_words_under_its_label():
+    output = Output()
+    output.out = _console(False)
+    output.out.width = 30
+    view = output.answer_view(show_query=False)
+    for piece in ("one two ", "three four", " five\nsix"):
+        view.piece("before", piece)
+    view.done("before", 12.0, reused=False)
+    lines = output.out.file.getvalue().splitlines()
+    assert [line.rstrip() for line in lines] == [
+        "before       one two three",
+        "             four five",
+        "             six · 12 ms",
+    ]
