@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from serac_cli.training import sources
+from serac_cli.training.scope_evidence import count_pairs, evidence_pairs, near_evidence_pairs
 from serac_cli.training.scope_forms import form
 from serac_cli.training.scope_natural import natural_pairs, opinion_pairs, stance_pairs
 from serac_cli.training.scope_pairs import (
     Pair,
-    evidence_pairs,
     fact_pairs,
+    inverse_pairs,
     pools_of,
     question_pairs,
     template_pairs,
@@ -73,8 +74,9 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
         pairs += evidence_pairs(evidence, rng)
 
     # 2. Public edits
+    zsre = sources.zsre(train / "zsre_train.json")
     facts = [
-        *some(sources.zsre(train / "zsre_train.json"), 1800),
+        *some(zsre, 1800),
         *some(sources.counterfact(train / "counterfact-train.json", train / "counterfact-edit.json"), 1000),
         *some(sources.wikifactdiff(train / "wikifactdiff_train.json"), 500),
         *some(sources.mquake(train / "mquake_edit_questions.json"), 1000),
@@ -92,6 +94,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     ]
     from_facts = list(fact_pairs(facts, rng))
     pairs += from_facts
+    pairs += inverse_pairs(some([f for f in zsre if keep(f.subject, excluded)], 6000), rng)
 
     # 3. Templates over real and made-up subjects
     triples = [(t.relation, t.subject, t.object) for t in sources.pararel_triples(train / "pararel_triples")]
@@ -107,14 +110,14 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
         *some(sources.fever_symmetric(train / "fever_symmetric"), 648),
         *some(sources.fool_me_twice(train / "fool_me_twice.jsonl"), 1600),
     ]
-    pairs += evidence_pairs(
-        [
-            record
-            for record in public
-            if (keep(record.page, excluded) if record.page else not mentions(record.text, excluded))
-        ],
-        rng,
-    )
+    public = [
+        record
+        for record in public
+        if (keep(record.page, excluded) if record.page else not mentions(record.text, excluded))
+    ]
+    pairs += evidence_pairs(public, rng)
+    pairs += near_evidence_pairs([*public, *evidence], encode, rng)
+    pairs += count_pairs(round(1500 * scale), rng)
     pairs += question_pairs(
         [
             *some(sources.qqp(train / "qqp_labelled.tsv", train / "qqp_positives.tsv"), 5000),

@@ -60,6 +60,10 @@ def train_cross_encoder(
     torch.manual_seed(settings.seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "embeddings" not in name
+    model.set_attn_implementation("eager")  # the fused one spends half of the step in its backward pass on a CPU
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0  # few epochs on many texts: it slows the fit and each step, and guards against nothing
     decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -138,7 +142,7 @@ def dev_accuracy(model: Any, tokenizer: Any, dev: Sequence[Pair], max_length: in
     for pair, logit in zip(dev, logits, strict=True):
         side = "in" if pair.label else "out"
         for name in (side, f"{side} {pair.source} {pair.kind}"):
-            right[name].append((logit > 0) == pair.label)
+            right[name].append(bool(logit > 0) == pair.label)
     return {name: round(sum(values) / len(values), 4) for name, values in sorted(right.items())}
 
 

@@ -20,9 +20,9 @@ from serac_cli.training.scope_templates import (
     similar_name,
     word,
 )
-from serac_cli.training.sources import Evidence, Fact, QuestionPair, normalise
+from serac_cli.training.sources import Fact, QuestionPair, normalise
 
-__all__ = ["Pair", "evidence_pairs", "fact_pairs", "question_pairs", "template_pairs", "varied"]
+__all__ = ["Pair", "fact_pairs", "inverse_pairs", "pools_of", "question_pairs", "template_pairs", "varied"]
 
 
 @dataclass(frozen=True)
@@ -279,6 +279,62 @@ _ASKED = {
 }
 
 
+# Inverse questions by relation: from the target, "[Y]", back to the subject.
+_INVERSE = {
+    "mother": (
+        "Who is the son of [Y]?",
+        "Who is the daughter of [Y]?",
+        "Who is the son/daughter of [Y]?",
+        "Who is [Y]'s child?",
+        "Who is the child of [Y]?",
+        "Whose parent is [Y]?",
+    ),
+    "child": ("Who is the parent of [Y]?", "Who is [Y]'s father or mother?", "Whose child is [Y]?"),
+    "spouse": (
+        "Who is [Y] married to?",
+        "Who was the spouse of [Y]?",
+        "Who is [Y]'s husband or wife?",
+        "Who is the husband/wife of [Y]?",
+    ),
+    "sibling": ("Who is [Y]'s sister?", "Who is the brother of [Y]?", "Who is the sibling of [Y]?"),
+    "director": ("Which film did [Y] direct?", "What was directed by [Y]?"),
+    "author": ("What did [Y] write?", "Which work was written by [Y]?", "[Y] is the author of what?"),
+    "publisher": ("What was published by [Y]?", "What did [Y] publish?"),
+    "performer": ("What did [Y] perform?", "Which song is by [Y]?"),
+    "composer": ("What did [Y] compose?", "Which work has music by [Y]?"),
+    "producer": ("What did [Y] produce?",),
+    "maker": ("What does [Y] make?", "What is manufactured by [Y]?"),
+    "developer": ("What did [Y] develop?", "Which software comes from [Y]?"),
+    "founder": ("What did [Y] found?", "Which organisation was founded by [Y]?"),
+    "architect": ("Which building did [Y] design?", "What was built to plans by [Y]?"),
+    "owner": ("What does [Y] own?", "What belongs to [Y]?"),
+    "discoverer": ("What did [Y] discover?", "What was discovered by [Y]?"),
+}
+_INVERSE["father"] = _INVERSE["mother"]
+
+
+def inverse_pairs(facts: Sequence[Fact], rng: random.Random) -> Iterator[Pair]:
+    """Yields inverse questions about an edit's target, in scope, and about another's, or of another relation, out."""
+    asked = [(fact, found[1]) for fact in facts if (found := _asked(fact.prompt)) and found[1] in _INVERSE]
+    for fact, relation in asked:
+        group, text = normalise(fact.subject), f"{fact.prompt} {fact.target}"
+        if normalise(fact.target) in normalise(fact.prompt):
+            continue
+        for question in rng.sample(_INVERSE[relation], min(2, len(_INVERSE[relation]))):
+            query = varied(question.replace("[Y]", fact.target), rng, 0.2)
+            yield Pair(text, query, True, "inverse", fact.source, group)
+        other, other_relation = rng.choice(asked)
+        if other.target != fact.target:
+            query = rng.choice(_INVERSE[relation]).replace("[Y]", other.target)
+            yield Pair(text, varied(query, rng, 0.2), False, "inverse_of_other", fact.source, group)
+        near = similar_name(fact.target, rng)
+        query = rng.choice(_INVERSE[relation]).replace("[Y]", near)
+        yield Pair(text, varied(query, rng, 0.2), False, "inverse_of_other", fact.source, group)
+        if _INVERSE[other_relation] != _INVERSE[relation]:
+            query = rng.choice(_INVERSE[other_relation]).replace("[Y]", fact.target)
+            yield Pair(text, varied(query, rng, 0.2), False, "inverse_relation", fact.source, group)
+
+
 def _asked(prompt: str) -> tuple[str, str] | None:
     lowered = prompt.lower()
     return next((asked for cue, asked in _ASKED.items() if cue in lowered), None)
@@ -328,7 +384,7 @@ def fact_pairs(facts: Sequence[Fact], rng: random.Random) -> Iterator[Pair]:
             elif target and value and rng.random() < 0.5:
                 yield pair(f"{rng.choice([fact.prompt, *wordings])} {value}.", True, "statement")
 
-        for query in rng.sample(fact.outside, min(2, len(fact.outside))):
+        for query in rng.sample(fact.outside, min(4, len(fact.outside))):
             yield pair(varied(query.text, rng, 0.25), False, query.kind)
         if not fact.subject:
             if wordings:
@@ -348,7 +404,7 @@ def fact_pairs(facts: Sequence[Fact], rng: random.Random) -> Iterator[Pair]:
                 yield pair(_reworded(wording, target, fact.old, rng), False, kind)
         asked = _asked(template)
         if asked:
-            for relation, other_template in rng.sample(by_type[asked[0]], 2):
+            for relation, other_template in rng.sample(by_type[asked[0]], 3):
                 if relation != asked[1]:
                     wording = other_template.replace("[X]", fact.subject)
                     yield pair(_reworded(wording, target, fact.old, rng), False, "same_subject")
@@ -372,29 +428,6 @@ def question_pairs(pairs: Sequence[QuestionPair], rng: random.Random) -> Iterato
         answer = word(rng.choice(("person", "city", "count", "value", "date", "company")), rng)
         first = f"{pair.first} {answer}" if rng.random() < 0.6 and pair.test != "dune" else pair.first
         yield Pair(first, pair.second, pair.same, "question_pair", pair.test, f"pair {number}")
-
-
-def evidence_pairs(records: Sequence[Evidence], rng: random.Random) -> Iterator[Pair]:
-    """Yields pairs of evidence and claim: settled ones are in scope; the rest, and other pages' ones, are not.
-
-    Claims about the same page that other evidence settles are taken for unsettled by this evidence.
-    """
-    by_page: dict[str, list[Evidence]] = defaultdict(list)
-    for record in records:
-        if record.page:
-            by_page[record.page].append(record)
-    for record in records:
-        group = normalise(record.page) or normalise(record.text)[:40]
-        for claim in record.claims:
-            settled = claim.answer != "NOT ENOUGH INFO"
-            yield Pair(record.text, claim.text, settled, "claim" if settled else "nei", "evidence", group)
-        others = [other for other in by_page.get(record.page, ()) if other.text != record.text]
-        if others:
-            claim = rng.choice(rng.choice(others).claims)
-            yield Pair(record.text, claim.text, False, "same_page", "evidence", group)
-        other = rng.choice(records)
-        if other.text != record.text and (not record.page or other.page != record.page):
-            yield Pair(record.text, rng.choice(other.claims).text, False, "other_page", "evidence", group)
 
 
 def pools_of(triples: Iterable[tuple[str, str, str]]) -> dict[str, list[tuple[str, str]]]:

@@ -1,0 +1,309 @@
+"""Pairs for the scope classifier: forms, templates, labels, calibration, and a loop that resumes."""
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serac_cli.evaluation.scope_report import Outcome, calibration_error, reliability, report
+from serac_cli.evaluation.scope_sets import ScopeSet, edit_of, natural_set, typed_set
+from serac_cli.fakes import FakeEncoder
+from serac_cli.training.scope_calibration import best_threshold, fitted_temperature
+from serac_cli.training.scope_data import held_out, mined_pairs, user_pairs
+from serac_cli.training.scope_evidence import count_pairs, evidence_pairs
+from serac_cli.training.scope_forms import form, keywords, typo, yes_no
+from serac_cli.training.scope_natural import natural_pairs, stance_text
+from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs, template_pairs
+from serac_cli.training.scope_templates import attributes, fill, similar_name, words
+from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Query
+
+TYPED = Path(__file__).parent / "data" / "typed_edits.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Who leads Acme?", "wh"),
+        ("in which city is Acme", "wh"),
+        ("Isn't Acme in Rome?", "yes_no"),
+        ("acme head office", "bare"),
+        ("So Acme is in Rome, right?", "other"),
+        (" ".join(["word"] * 21), "long"),
+    ],
+)
+def test_form_of_a_query(text: str, expected: str):
+    assert form(text) == expected
+
+
+def test_a_typo_keeps_numbers_and_the_first_and_last_letter():
+    for seed in range(50):
+        changed = typo("Version 12.5 of Quartzite", random.Random(seed)).split(" ")
+        assert changed[1:3] == ["12.5", "of"]
+        assert changed[3][0] == "Q"
+
+
+def test_keywords_are_the_content_words():
+    assert keywords("What is the capital of Norway?", random.Random(0)).lower() == "capital norway"
+
+
+def test_yes_no_questions_name_the_value():
+    questions = [
+        "Who is Ann's mother?",
+        "Where was Ann born?",
+        "Which family does the beetle belong to?",
+        "Odd one",
+    ]
+    for seed in range(20):
+        for question in questions:
+            assert "Zed" in yes_no(question, "Zed", random.Random(seed))
+
+
+def test_yes_no_questions_follow_the_wording():
+    assert "Did Ann die in Rome?" in {
+        yes_no("Where did Ann die?", "Rome", random.Random(s)) for s in range(20)
+    }
+
+
+def test_every_template_can_be_filled():
+    rng = random.Random(0)
+    for attribute in attributes():
+        filled = fill(attribute, rng)
+        for name in attribute.texts:
+            text = filled.render(name, rng)
+            assert text
+            assert not set("[]{}<>") & set(text), text
+        assert {"question", "statement", "yes_no", "keyword"} <= set(attribute.texts)
+
+
+def test_word_lists_refer_only_to_lists_that_exist():
+    rng = random.Random(0)
+    for attribute in attributes():
+        assert {attribute.subject, attribute.value} <= set(words())
+        assert all(f"slot {slot}" in words() for slot in attribute.slots)
+        fill(attribute, rng)
+
+
+def test_a_similar_name_is_another_name():
+    for seed in range(100):
+        for name in ("Ann Lee", "line 12", "the billing service", "Rome"):
+            assert similar_name(name, random.Random(seed)) != name
+
+
+def test_template_pairs_have_both_labels_in_every_form():
+    pairs = list(template_pairs({}, 400, random.Random(0)))
+    counts = Counter((form(p.query), p.label) for p in pairs)
+    for name in ("wh", "yes_no", "bare"):
+        assert 0.4 < counts[name, True] / counts[name, False] < 2.5
+
+
+FACTS = [
+    Fact(
+        f"Ann {n}",
+        f"Who is the mother of Ann {n}?",
+        f"Eve {n}",
+        "Ada",
+        (Query(f"Ann {n}'s mother?", "paraphrase"),),
+        (),
+        "zsre",
+    )
+    for n in ("Lee", "Ray", "Fox", "Poe")
+]
+
+
+def test_fact_pairs_put_other_subjects_out_of_scope():
+    for pair in fact_pairs(FACTS, random.Random(0)):
+        if pair.kind in ("same_relation", "similar_name"):
+            assert not pair.label
+        if pair.label:
+            subject = pair.edit.split("Ann ")[1].split("?")[0].split(" ")[0].lower()
+            assert subject in pair.query.lower() or pair.kind == "yes_no" or pair.query.islower()
+
+
+def test_inverse_pairs_ask_for_the_subject_of_the_edits_own_target():
+    pairs = [p for p in inverse_pairs(FACTS, random.Random(0)) if p.kind == "inverse"]
+    assert pairs
+    assert all(p.label and p.edit.split("? ")[1].split()[1].lower() in p.query.lower() for p in pairs)
+
+
+NATURAL = NaturalEdit(
+    "When does the shop open?",
+    "9 am",
+    "The shop opens at 9 am.",
+    "8 am",
+    "retail",
+    (Query("shop opening time", "keyword", "9 am"), Query("Opens the shop at 8?", "no", "No")),
+    (Query("When does the shop close?", "sibling"),),
+)
+
+
+def test_natural_pairs_keep_the_labels_of_the_hand_written_queries():
+    for pair in natural_pairs([NATURAL], random.Random(1)):
+        if pair.kind in ("keyword", "no"):
+            assert pair.label
+        if pair.kind == "sibling":
+            assert not pair.label
+
+
+def test_a_near_miss_turned_into_an_edit_puts_the_first_edits_queries_out_of_scope():
+    turned = [p for p in natural_pairs([NATURAL], random.Random(1)) if p.kind.startswith("turned")]
+    assert turned
+    assert all(not p.label and p.edit.startswith("When does the shop close?") for p in turned)
+
+
+def test_not_enough_info_is_out_of_scope():
+    record = Evidence("e", "", (Query("a", "claim", "REFUTES"), Query("b", "claim", "NOT ENOUGH INFO")))
+    assert [(p.query, p.label) for p in evidence_pairs([record], random.Random(0))] == [
+        ("a", True),
+        ("b", False),
+    ]
+
+
+def test_made_up_counts_settle_what_compares_them():
+    pairs = list(count_pairs(50, random.Random(0)))
+    assert {p.label for p in pairs if p.kind == "claim"} == {True}
+    assert {p.label for p in pairs if p.kind in ("nei", "other_page")} == {False}
+    assert not any("{" in p.query or "{" in p.edit for p in pairs)
+
+
+def test_stance_text_is_the_text_that_the_encoder_makes():
+    from serac_cli.encoder import edit_text
+    from store import Kind
+
+    assert stance_text("tea", True) == edit_text(edit_of(1, "tea", "positive", Kind.STANCE))
+
+
+def test_mined_pairs_are_out_of_scope_and_never_of_the_querys_own_group():
+    pairs = [Pair(f"edit {i}", f"Who is {i}?", True, "question", "t", f"group {i}") for i in range(40)]
+    mined = mined_pairs(pairs, [Query("who won", "general")], FakeEncoder().encode, random.Random(0))
+    owners = {p.edit: p.group for p in pairs}
+    assert mined
+    assert all(not p.label and owners[p.edit] != p.group for p in mined)
+    assert [p.kind for p in mined].count("real_query") == 1
+
+
+def test_a_fifth_of_the_real_queries_is_held_out():
+    assert 0.15 < np.mean([held_out(f"who is number {i}") for i in range(2000)]) < 0.25
+
+
+def test_a_users_csv_gives_pairs(tmp_path: Path):
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "prompt,target,query,in_scope\nWho leads?,Ann,boss?,1\nWho leads?,Ann,age?,no\n", encoding="utf-8-sig"
+    )
+    assert [(p.edit, p.query, p.label) for p in user_pairs(path)] == [
+        ("Who leads? Ann", "boss?", True),
+        ("Who leads? Ann", "age?", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prompt,query\na,b\n", "no column in_scope, target"),
+        ("prompt,target,query,in_scope\na,b,c,maybe\n", "line 2"),
+    ],
+)
+def test_a_bad_csv_is_refused_with_the_place(tmp_path: Path, text: str, message: str):
+    (tmp_path / "bad.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        user_pairs(tmp_path / "bad.csv")
+
+
+def outcome(
+    probability: float, *, inside: bool, right: bool = False, name: str = "s", kind: str = "in x"
+) -> Outcome:
+    return Outcome(name, kind, inside, probability, right)
+
+
+def test_a_decision_is_right_if_the_right_edit_fires_or_none_need():
+    assert outcome(0.6, inside=True, right=True).correct(0.5)
+    assert not outcome(0.6, inside=True, right=False).correct(0.5)
+    assert not outcome(0.4, inside=True, right=True).correct(0.5)
+    assert outcome(0.4, inside=False).correct(0.5)
+    assert not outcome(0.5, inside=False).correct(0.5)
+
+
+def test_the_report_pools_the_members_of_a_bar():
+    outcomes = [
+        outcome(0.9, inside=True, right=True, name="natural edits", kind="in yes"),
+        outcome(0.2, inside=True, right=True, name="natural edits", kind="in no"),
+        outcome(0.2, inside=False, name="natural edits", kind="out sibling"),
+    ]
+    result = report("two-stage", 10, 0.5, outcomes)
+    assert [(r.name, r.correct, r.count, r.reached) for r in result.bars] == [
+        ("natural edits: in scope", 1, 2, False),
+        ("natural edits: near-misses", 1, 1, True),
+    ]
+    assert json.loads(json.dumps(result.as_dict()))["bars"][0]["share"] == 0.5
+
+
+def test_calibration_error_of_hand_computed_bins():
+    outcomes = [outcome(0.9, inside=True, right=True)] * 3 + [outcome(0.9, inside=False)]
+    assert calibration_error(reliability(outcomes)) == pytest.approx(0.15)
+
+
+def test_temperature_recovers_the_scale_of_overconfident_logits():
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, 20_000)
+    happened = rng.random(20_000) < 1 / (1 + np.exp(-true))
+    stated = 1 / (1 + np.exp(-2.0 * true))
+    outcomes = [
+        outcome(float(p), inside=bool(h), right=bool(h)) for p, h in zip(stated, happened, strict=True)
+    ]
+    assert fitted_temperature(outcomes) == pytest.approx(2.0, abs=0.1)
+
+
+def test_threshold_separates_what_can_be_separated_and_stays_near_a_half():
+    low = [outcome(0.1, inside=False), outcome(0.3, inside=False)]
+    high = [outcome(0.6, inside=True, right=True)]
+    assert best_threshold([*low, *high]) == 0.5
+
+
+def test_sets_are_padded_with_edits_of_other_prompts():
+    one = ScopeSet("s", (edit_of(1, "a", "b"),), ())
+    padded = one.padded([edit_of(0, "a", "c"), edit_of(0, "d", "e"), edit_of(0, "f", "g")], 2)
+    assert [(e.id, e.prompt) for e in padded.edits] == [(1, "a"), (2, "d")]
+
+
+def test_the_shipped_and_the_typed_sets_have_queries_on_both_sides():
+    for one in (natural_set(), typed_set(TYPED)):
+        assert {probe.inside for probe in one.probes} == {True, False}
+    assert len(typed_set(TYPED).edits) == 30
+    assert len(typed_set(TYPED).probes) >= 200
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_to_the_weights_of_an_uninterrupted_one(tmp_path: Path):
+    import torch
+
+    from serac_cli import scope
+    from serac_cli.training.scope_loop import LoopSettings, train_cross_encoder
+
+    pairs = [Pair(f"edit {i}", f"query {i}", i % 2 == 0, "k", "s", "g") for i in range(24)]
+    settings = LoopSettings(batch_size=4, check_every=3, log_every=1)
+
+    def trained(folder: Path, stop_at: int | None) -> dict[str, torch.Tensor]:
+        folder.mkdir(exist_ok=True)
+        torch.manual_seed(0)
+        model, tokenizer = scope.untrained_cross_encoder()
+
+        def progress(done: int, total: int, loss: float) -> None:
+            if done == stop_at:
+                raise KeyboardInterrupt
+
+        try:
+            train_cross_encoder(
+                model, tokenizer, pairs, pairs[:4], folder, settings, resume=True, progress=progress
+            )
+        except KeyboardInterrupt:
+            return trained(folder, None)
+        return dict(model.state_dict())
+
+    whole, resumed = trained(tmp_path / "a", None), trained(tmp_path / "b", 5)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    log = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in log if "loss" in r] == [1, 2, 3, 4, 5, 6]
