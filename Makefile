@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo/memory.db
 
-.PHONY: ask test lint setup clean
+.PHONY: ask test lint docs setup clean
 
 ask: $(BIN)/.installed
 	@mkdir -p $(dir $(DEMO))
@@ -21,6 +21,9 @@ lint: $(BIN)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(BIN)/.installed-dev
+	$(BIN)/python -m typer serac_cli.app utils docs --name serac --output docs/commands.md
 
 setup: $(BIN)/.installed-dev
 
