@@ -149,14 +149,15 @@ class TrainedCounterfactual:
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
         self.model = model
         self.tokenizer = tokenizer
         self._abstain = int(tokenizer.convert_tokens_to_ids(ABSTAIN))
         self._end = int(tokenizer.eos_token_id)
-        self._layers = [m for m in model.modules() if hasattr(m, "enable_adapters")]
+        self._layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
         self._read: tuple[list[int], DynamicCache, torch.Tensor] | None = None
-        with self._adapter():
-            pass
+        self._switch(on=False)
 
     def generate(self, query: str, edit: Edit | Draft, *, max_new_tokens: int) -> Iterator[str]:
         """Yields the answer in pieces; closing the iterator stops the model.
@@ -174,12 +175,12 @@ class TrainedCounterfactual:
                 said = text
             # the last token goes in with guesses of what follows; those that the model confirms are kept
             guess = guess_ahead(prompt, answer, self._end, min(GUESS, max_new_tokens - len(answer) - 1))
-            length = cache.get_seq_length()
             rows = self._forward([answer[-1], *guess], cache)
             for i, row in enumerate(rows):
                 answer.append(self._choose(row))
                 if i == len(guess) or answer[-1] != guess[i] or answer[-1] == self._end:
-                    cache.crop(length + i + 1)
+                    if i < len(guess):
+                        cache.crop(i - len(guess))
                     break
         text = self._text(answer)
         if text != said:
@@ -227,13 +228,15 @@ class TrainedCounterfactual:
 
     @contextmanager
     def _adapter(self) -> Iterator[None]:
-        for layer in self._layers:
-            layer.enable_adapters(True)
+        self._switch(on=True)
         try:
             yield
         finally:
-            for layer in self._layers:
-                layer.enable_adapters(False)
+            self._switch(on=False)
+
+    def _switch(self, *, on: bool) -> None:
+        for layer in self._layers:
+            layer.enable_adapters(on)
 
 
 GUESS = 16
