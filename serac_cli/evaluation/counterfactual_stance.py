@@ -102,7 +102,7 @@ def measure_stance(
             cases += [Case(edit, ask, reply, side) for reply in (*same, *opposite)]
     after = score(model, tokenizer, cases, heard=heard)
     with model.disable_adapter():
-        before = score(model, tokenizer, cases)
+        before = score(model, tokenizer, cases, prompt=unedited_prompt)
     lengths = [len(tokenizer(case.answer)["input_ids"]) + 1 for case in cases]
     sentiment, success = [], []
     for start, same_count, opposite_count in spans:
@@ -143,6 +143,16 @@ def measure_stance(
         judge_right=_average([side == verdict for side, verdict in verdicts]),
         judge_wrong=_average([verdict not in (side, "neutral") for side, verdict in verdicts]),
         samples=tuple((c.query, c.edit.target, r) for c, r in list(zip(asked, replies, strict=True))[:12]),
+    )
+
+
+def unedited_prompt(tokenizer: Any, case: Case) -> list[int]:
+    """Returns the prompt of the model without an edit: the query alone, in the base model's own template."""
+    if tokenizer.chat_template is None:
+        return list(tokenizer(case.query)["input_ids"])
+    message = [{"role": "user", "content": case.query}]
+    return list(
+        tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=True)["input_ids"]
     )
 
 

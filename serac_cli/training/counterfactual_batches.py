@@ -149,6 +149,11 @@ def pack(groups: Iterator[Encoded], rows: int, length: int) -> list[list[Encoded
     return packed
 
 
+def answer_weights(length: int) -> list[float]:
+    """Returns the weights of an answer's tokens: the first one decides most answers, long ones count for less each."""
+    return [1.0] + [float(length**-0.5)] * (length - 1)
+
+
 def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch:
     """Returns the tensors of packed rows; padding sees itself only."""
     count = len(rows)
@@ -179,7 +184,7 @@ def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch
                 answer = segment.ids[segment.answer_start :]
                 where += range(r * length + at + segment.answer_start - 1, r * length + end - 1)
                 labels += answer
-                weights += [0.0 if segment.opposite else len(answer) ** -0.5] * len(answer)
+                weights += [0.0] * len(answer) if segment.opposite else answer_weights(len(answer))
                 segment_of += [number] * len(answer)
                 if len(answer) > 1:
                     sides[segment.opposite].append(number)

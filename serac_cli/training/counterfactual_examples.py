@@ -47,20 +47,22 @@ class Source:
 
 
 WEIGHTS = {
-    "natural_edits": 0.26,
-    "numbers": 0.06,
-    "attributes": 0.09,
-    "relations": 0.07,
-    "zsre": 0.09,
-    "counterfact": 0.03,
+    "natural_edits": 0.17,
+    "numbers": 0.04,
+    "attributes": 0.05,
+    "relations": 0.04,
+    "zsre": 0.06,
+    "counterfact": 0.02,
     "knowedit": 0.02,
-    "mquake": 0.03,
-    "natural_evidence": 0.09,
-    "fever_symmetric": 0.05,
-    "fool_me_twice": 0.04,
-    "contrast": 0.05,
-    "told": 0.04,
-    "natural_stance": 0.04,
+    "mquake": 0.02,
+    "natural_evidence": 0.12,
+    "fever_symmetric": 0.10,
+    "fool_me_twice": 0.11,
+    "creak": 0.03,
+    "contrast": 0.07,
+    "told": 0.03,
+    "edit_evidence": 0.05,
+    "natural_stance": 0.03,
     "convsent": 0.04,
 }
 """Share of the groups of each source."""
@@ -83,7 +85,9 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
         return data / name if (data / name).exists() else None
 
     if path := file("natural_edits.jsonl"):
-        add("natural_edits", sources.natural_edits(path), natural_edit)
+        edits = sources.natural_edits(path)
+        add("natural_edits", edits, natural_edit)
+        add("edit_evidence", edits, lambda record, rng: edit_evidence(record, edits, rng))
     if path := file("natural_evidence.jsonl"):
         add("natural_evidence", sources.natural_evidence(path), evidence)
     if path := file("natural_stance.jsonl"):
@@ -117,6 +121,8 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
             [e for e in sources.fool_me_twice(path) if sources.keep(e.page, excluded)],
             evidence,
         )
+    if path := file("creak_train.jsonl"):
+        add("creak", [e for e in sources.creak(path) if sources.keep(e.page, excluded)], evidence)
     if path := file("convsent_train.json"):
         opinions = [o for o in sources.convsent(path) if sources.keep(o.entity, excluded)]
         add("convsent", opinions, opinion)
@@ -442,6 +448,29 @@ def evidence(record: Evidence, rng: random.Random) -> Group:
     claims = rng.sample(record.claims, min(len(record.claims), 8))
     queries = (Query(c.text, c.kind, ABSTAIN if c.answer == "NOT ENOUGH INFO" else c.answer) for c in claims)
     return Group(Draft(record.text, kind=Kind.EVIDENCE), tuple(queries), "evidence")
+
+
+def edit_evidence(record: NaturalEdit, others: Sequence[NaturalEdit], rng: random.Random) -> Group | None:
+    """The statement of a hand-written edit, perhaps among others, as evidence; its clozes, finished, as claims."""
+    clozes = [q.text for q in record.inside if q.kind == "cloze" and q.answer == record.target]
+    if record.prompt and not record.prompt.endswith("?"):
+        clozes.append(record.prompt)
+    if not clozes:
+        return None
+    wrong = [
+        value for value in (record.old, similar_name(record.target, rng)) if value and value != record.target
+    ]
+    claims = []
+    for _ in range(4):
+        true = rng.random() < 0.5
+        claim = f"{rng.choice(clozes)} {record.target if true else rng.choice(wrong)}."
+        claims.append(Query(claim, "claim", "SUPPORTS" if true else "REFUTES"))
+    other = rng.choice(others)
+    if unsettled := [q.text for q in other.inside if q.kind == "cloze"]:
+        claims.append(Query(f"{unsettled[0]} {other.target}.", "claim", ABSTAIN))
+    told = [record.statement, *(rng.choice(others).statement for _ in range(rng.choice((0, 0, 1))))]
+    text = " ".join(rng.sample(told, len(told)))
+    return Group(Draft(text, kind=Kind.EVIDENCE), tuple(claims), "edit_evidence")
 
 
 def told_evidence(attribute: Attribute, rng: random.Random) -> Group:

@@ -365,9 +365,13 @@ _LESS = ("less than", "fewer than", "under", "less than", "at most", "fewer than
 
 
 def contrast(rng: random.Random, size: int = 6) -> Evidence:
-    """Returns a made-up sentence of evidence with two figures, and ``size`` claims, some of them refuted."""
+    """Returns a made-up sentence of evidence with two figures, and ``size`` claims, some of them refuted.
+
+    Now and then another such sentence, on something else, stands beside it.
+    """
     sentence = rng.choice(sentences())
     thing = word(sentence.subject, rng)
+    beside = contrast(rng, 0).text if size and rng.random() < 0.25 else ""
     figures = {name: _log_uniform(*sentence.ranges[name], rng) for name in "ab"}
     year = rng.randint(1950, 2023)
     date = date_text(rng.randrange(365), rng)
@@ -382,7 +386,8 @@ def contrast(rng: random.Random, size: int = 6) -> Evidence:
     text = text.format(s=thing, a=a, b=b, date=date, year=year)
     if rng.random() < 0.3:
         text = text.replace(" .", ".").replace(" ,", ",").replace(" %", "%").replace("$ ", "$")
-    return Evidence(text, "", tuple(claims))
+    told = [text, beside] if beside else [text]
+    return Evidence(" ".join(rng.sample(told, len(told))), "", tuple(claims))
 
 
 def _claim(template: str, figure: int, rng: random.Random) -> tuple[str, bool]:
