@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from serac_cli.commands import ask, edit, evaluate, models, train
 from serac_cli.errors import SeracError, explain
@@ -53,16 +54,25 @@ def root(
 
 
 def main() -> None:
-    """Runs the command line; errors that serac knows end it with one line on stderr."""
+    """Runs the command line; an error that serac knows, or a wrong use, ends it with one line on stderr."""
     try:
-        app()
+        exit_code = app(standalone_mode=False)
+    except TyperException as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "serac")
+        message = (
+            f"{error.format_message().rstrip('.')}; see `{command} --help`" if error.format_message() else ""
+        )
+        exit_code = error.exit_code
     except (SeracError, StoreError) as error:
         if os.environ.get("SERAC_DEBUG"):
             raise
+        message, exit_code = explain(error)
+    except (KeyboardInterrupt, typer.Abort):
+        message, exit_code = "interrupted", 130
+    else:
+        message = ""
+    if message:
         from serac_cli.render import Output
 
-        message, exit_code = explain(error)
-        Output().error(message)
-        sys.exit(exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        Output().error(" ".join(message.split()))
+    sys.exit(exit_code)
