@@ -1,5 +1,6 @@
 """f_base as a local transformers model: causal or sequence-to-sequence, with its chat template where it has one."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -41,10 +42,11 @@ class LocalModel:
 
     def generate(self, query: str, *, max_new_tokens: int) -> Iterator[str]:
         """Yields the answer in pieces; closing the iterator stops the model."""
-        inputs = self._encode(query)
+        inputs = self.encode(query)
         yield from stream_generate(self.model, self.tokenizer, inputs, max_new_tokens=max_new_tokens)
 
-    def _encode(self, query: str) -> Any:
+    def encode(self, query: str) -> Any:
+        """Returns the model's inputs for one query, with its chat template where it has one: tensors (1, tokens)."""
         if self.tokenizer.chat_template is None:
             return self.tokenizer(query, return_tensors="pt")
         return self.tokenizer.apply_chat_template(
@@ -62,6 +64,7 @@ def load_local_model(source: str) -> LocalModel:
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         config = AutoConfig.from_pretrained(source)
         family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
@@ -69,7 +72,7 @@ def load_local_model(source: str) -> LocalModel:
         model = family.from_pretrained(source, dtype=native_dtype())
     except Exception as error:
         # transformers raises OSError, ValueError, KeyError, SafetensorError, ... for a damaged or missing model
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split()).split(". ")[0][:200]
         raise ModelUnreadable(
             f"cannot load the model {source}: {reason}", "`serac models list` shows models that work"
         ) from error
