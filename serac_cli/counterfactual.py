@@ -10,6 +10,7 @@ build it with :func:`edit_ids` and :func:`query_ids`.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +125,7 @@ def attach(base: LocalModel, folder: Path) -> "TrainedCounterfactual":
     named ``read_config(folder)["base"]`` then.
     """
     from peft import PeftModel
+    from safetensors import SafetensorError
 
     config = read_config(folder)
     if fingerprint(base.model) != config["base_fingerprint"]:
@@ -132,8 +134,11 @@ def attach(base: LocalModel, folder: Path) -> "TrainedCounterfactual":
             f"it was trained over {config['base']}",
         )
     try:
-        model = PeftModel.from_pretrained(base.model, str(folder), autocast_adapter_dtype=False)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        with warnings.catch_warnings():
+            # peft calls what transformers has renamed
+            warnings.simplefilter("ignore", FutureWarning)
+            model = PeftModel.from_pretrained(base.model, str(folder), autocast_adapter_dtype=False)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ComponentError(
             f"the counterfactual model in {folder} cannot be loaded: {' '.join(str(error).split())[:200]}",
             "reinstall serac, or choose --counterfactual in-context",
@@ -214,8 +219,9 @@ class TrainedCounterfactual:
 
     def _forward(self, ids: Sequence[int], cache: DynamicCache, keep: int = 0) -> torch.Tensor:
         with torch.inference_mode(), self._adapter():
+            # the cache goes by place: its name differs between versions of transformers
             output = self.model.get_base_model()(
-                input_ids=torch.tensor([ids]), past_key_values=cache, use_cache=True, logits_to_keep=keep
+                torch.tensor([ids]), None, None, cache, use_cache=True, logits_to_keep=keep
             )
             return output.logits[0]  # type: ignore[no-any-return]
 
