@@ -5,14 +5,23 @@ The paper's symbols: f_base is a :class:`BaseModel`, g_phi a :class:`ScopeClassi
 white space are each implementation's own business.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from store import Edit
 
-__all__ = ["Answer", "BaseModel", "Counterfactual", "Match", "Route", "ScopeClassifier"]
+__all__ = [
+    "Answer",
+    "BaseModel",
+    "Counterfactual",
+    "Likelihood",
+    "Match",
+    "Route",
+    "ScopeClassifier",
+    "Scorer",
+]
 
 
 @dataclass(frozen=True)
@@ -76,4 +85,30 @@ class Counterfactual(Protocol):
 
     def generate(self, query: str, edit: Edit, *, max_new_tokens: int) -> Iterator[str]:
         """Yields the answer in pieces; their concatenation is the answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely a model finds an answer to a query, read token by token with the tokens before it given.
+
+    ``log_probabilities`` are in nats, one a token, the last for the end of the answer. ``matched`` says that every
+    token, the end included, is the model's most likely one; ``predicted`` is the text of the most likely tokens.
+    """
+
+    log_probabilities: tuple[float, ...]
+    matched: bool
+    predicted: str
+
+    @property
+    def total(self) -> float:
+        """log p(answer | query), the end included."""
+        return sum(self.log_probabilities)
+
+
+class Scorer(Protocol):
+    """A model that tells how likely it finds an answer; a model behind an HTTP endpoint may not."""
+
+    def log_likelihoods(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
+        """Returns the likelihood of each (query, answer), in order."""
         ...

@@ -1,13 +1,21 @@
-"""``serac evaluate``: measures the editor's components, each alone."""
+"""``serac evaluate``: measures the editor beside others on the paper's tasks, and its components, each alone."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serac_cli.commands.common import JsonOption, LinesOption, output_for, settings_of
 
+if TYPE_CHECKING:
+    from serac_cli.render import Output
+
 __all__ = ["app"]
+
+Heard = Callable[[str, int, int], None]
 
 app = typer.Typer(help="Measure the editor and its components.", no_args_is_help=True)
 
@@ -121,6 +129,151 @@ def counterfactual(
     if result.veto:
         shares = "; ".join(f"{t}: {100 * n:.1f} / {100 * i:.1f}" for t, (n, i) in result.veto.vetoed.items())
         output.note(f"abstention, by threshold, % of near-misses / of queries in scope: {shares}")
+
+
+@app.command("run")
+def run_all(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="The folder for the calls, rows and results.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The directory with the public sets (dev/, and train/ to fill the memory); "
+            "without it the hand-written sets are used.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own edits and queries: prompt, target, query, in_scope (yes or no), and perhaps answer.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="qa, qa-hard, fc or convsent; may be repeated.", show_default="all"),
+    ] = None,
+    editor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="none, serac, serac-embedding, serac-cross, serac-cosine, rp, lu or ft; may be repeated.",
+            show_default="all but serac-cosine",
+        ),
+    ] = None,
+    base: Annotated[
+        list[str] | None, typer.Option(help="A base model; may be repeated.", show_default="the default one")
+    ] = None,
+    edits: Annotated[
+        list[int] | None,
+        typer.Option(
+            "-k", help="Edits in memory at once; may be repeated.", min=1, show_default="1 to 10000"
+        ),
+    ] = None,
+    records: Annotated[
+        int | None, typer.Option(help="Edits measured, for each task.", min=2, show_default="300")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Where free replies are cut, in tokens.", min=1, show_default="24")
+    ] = None,
+    ft_rate: Annotated[
+        float | None,
+        typer.Option(help="FT's learning rate for all weights, instead of tuning it.", show_default=False),
+    ] = None,
+    ft_steps: Annotated[
+        int | None, typer.Option(help="FT's greatest number of steps.", min=1, show_default="40")
+    ] = None,
+    scope_model: Annotated[
+        Path | None, typer.Option(help="A folder that `serac train scope` wrote; by default the shipped one.")
+    ] = None,
+    counterfactual_model: Annotated[
+        Path | None,
+        typer.Option(help="A folder that `serac train counterfactual` wrote; by default the shipped one."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The seed of all that is drawn.")] = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer records, editors and edits: minutes.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measures editors on the paper's tasks: edit success (ES) and drawdown (DD), with the same records for all.
+
+    An interrupted run goes on with --resume: no model is asked the same thing twice.
+    """
+    from dataclasses import replace
+
+    from serac_cli.encoder import load_encoder
+    from serac_cli.evaluation.run import QUICK, RunConfig, run
+    from serac_cli.evaluation.tables import main_edits, main_table
+
+    given: dict[str, Any] = {
+        "tasks": tuple(task or ()),
+        "editors": tuple(editor or ()),
+        "bases": tuple(base or ()),
+        "edits": tuple(edits or ()),
+        "records": records,
+        "max_new_tokens": max_new_tokens,
+        "data": data,
+        "csv": csv,
+        "scope": scope_model,
+        "counterfactual": counterfactual_model,
+    }
+    config = replace(QUICK if quick else RunConfig(), seed=seed, **{k: v for k, v in given.items() if v})
+    grid = config.grid
+    if ft_rate:
+        grid = (replace(grid[0], learning_rate=ft_rate, layers=0),)
+    config = replace(config, grid=tuple(replace(one, steps=ft_steps or one.steps) for one in grid))
+    output = output_for(json)
+    with output.progress() as report, _spoken(output, report) as heard:
+        results = run(config, out, settings_of(context), load_encoder(), resume=resume, progress=heard)
+    if json:
+        output.record(results)
+        return
+    columns, rows = main_table(results, main_edits(results))
+    output.records(rows, columns)
+    output.note(f"{main_edits(results)} edits in memory; all figures are in {out / 'results.json'}")
+
+
+@app.command("report")
+def write_report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of runs; a title may be put before: 'TITLE=FOLDER'.", metavar="RUN..."),
+    ],
+    out: Annotated[Path, typer.Option(help="The Markdown file to write; plots go to a folder beside it.")],
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Whether to draw plots.")] = True,
+) -> None:
+    """Writes the results of runs as Markdown, with plots."""
+    from serac_cli.evaluation.report import write
+
+    written = write([str(run) for run in runs], out, plots=plots)
+    output_for().note(f"wrote {', '.join(str(path) for path in written)}")
+
+
+@contextmanager
+def _spoken(output: "Output", report: Heard) -> Iterator[Heard]:
+    """Yields ``report``, which away from a terminal says twice a minute how far the work is, and the time left."""
+    started: dict[str, float] = {}
+    said = time.monotonic()
+
+    def heard(label: str, done: int, total: int) -> None:
+        nonlocal said
+        report(label, done, total)
+        now = time.monotonic()
+        start = started.setdefault(label, now)
+        if not output.err.is_terminal and done and now - said > NOTE_EVERY:
+            said = now
+            left = (now - start) / done * (total - done)
+            output.note(f"{label}: {done} of {total}, {left / 60:.0f} min left")
+
+    yield heard
+
+
+NOTE_EVERY = 30
+"""Seconds between notes on progress where there is no terminal."""
 
 
 def _percentages(line: dict[str, Any], columns: list[str]) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""FT: a copy of the base model fine-tuned on the edits (the paper's simplest baseline)."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from serac_cli.backends.local import LocalModel
+from serac_cli.backends.scoring import ScoringModel, likelihoods
+from serac_cli.evaluation.calls import digest_of
+from serac_cli.evaluation.editors import Base, Reply
+from serac_cli.evaluation.tasks import Ask, Record
+from serac_cli.protocols import Likelihood
+
+__all__ = ["FineTuning", "FineTuningConfig", "trainable"]
+
+
+@dataclass(frozen=True)
+class FineTuningConfig:
+    """``layers`` is the number of last blocks that learn, their MLPs only (0: all weights of the model).
+
+    Training stops when every edit's answer is the model's most likely one and the loss is under ``stop_loss`` (nats
+    a token), or after ``steps`` steps of AdamW, each over a batch of at most ``batch`` edits.
+    """
+
+    learning_rate: float = 1e-4
+    layers: int = 3
+    steps: int = 40
+    stop_loss: float = 0.05
+    batch: int = 16
+
+
+class FineTuning:
+    """Fine-tunes anew for each set of edits, when its first query comes; the base model's weights stay as they are."""
+
+    name = "FT"
+
+    def __init__(self, base: Base, config: FineTuningConfig, *, most_edits: int | None = 100) -> None:
+        self.base = base
+        self.config = config
+        self.most_edits = most_edits
+        self._shown: list[tuple[str, str]] = []
+        self._identity = ""
+        self._tuned: ScoringModel | None = None
+
+    def apply(self, records: Sequence[Record]) -> None:
+        """Takes the edits as prompts and answers to learn."""
+        self._shown = [record.shown for record in records]
+        self._identity = digest_of([self.base.identity, asdict(self.config), self._shown])
+        self._tuned = None
+
+    def answers(self, asks: Sequence[Ask]) -> list[Reply]:
+        """Returns the tuned model's answers."""
+        texts = self.base.calls.map(
+            f"tuned answer {self._identity} {self.base.max_new_tokens}",
+            [ask.prompt for ask in asks],
+            lambda part: self.tuned().answers(part, max_new_tokens=self.base.max_new_tokens),
+        )
+        return [Reply(text) for text in texts]
+
+    def log_likelihoods(self, pairs: Sequence[tuple[Ask, str]]) -> list[Likelihood]:
+        """Returns the tuned model's likelihoods."""
+        return self.base.calls.likelihoods(
+            f"tuned score {self._identity}",
+            [(ask.prompt, answer) for ask, answer in pairs],
+            lambda part: self.tuned().log_likelihoods(part),
+        )
+
+    def tuned(self) -> ScoringModel:
+        """Returns the tuned model, trained now unless it is."""
+        if self._tuned is None:
+            local = self.base.model.local
+            tuned = LocalModel(local.name, copy.deepcopy(local.model), local.tokenizer)
+            self._tuned = ScoringModel(tuned)
+            _train(self._tuned, self._shown, self.config)
+        return self._tuned
+
+
+def trainable(model: Any, layers: int) -> list[torch.nn.Parameter]:
+    """Returns the weights that learn: all, or those of the MLPs of the last ``layers`` blocks.
+
+    :raises ValueError: the model has no MLPs to be found by that name
+    """
+    if layers == 0:
+        return list(model.parameters())
+    blocks = [module for name, module in model.named_modules() if name.endswith((".mlp", ".DenseReluDense"))]
+    if not blocks:
+        raise ValueError(f"{type(model).__name__} has no module named mlp")
+    return [weight for block in blocks[-layers:] for weight in block.parameters()]
+
+
+def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: FineTuningConfig) -> None:
+    model = scoring.local.model
+    items = [(scoring.prompt_ids(prompt), scoring.answer_ids(answer)) for prompt, answer in shown]
+    for weight in model.parameters():
+        weight.requires_grad_(False)
+    weights = trainable(model, config.layers)
+    for weight in weights:
+        weight.requires_grad_(True)
+    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=0.0)
+    generator = torch.Generator().manual_seed(0)
+    batches = _endless(items, config.batch, generator)
+    for _ in range(config.steps):
+        loss = _loss(model, next(batches))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if loss.item() < config.stop_loss and _learned(scoring, items):
+            break
+
+
+def _learned(scoring: ScoringModel, items: Sequence[tuple[list[int], list[int]]]) -> bool:
+    return all(one.matched for one in likelihoods(scoring.local.model, scoring.local.tokenizer, items))
+
+
+def _endless(
+    items: Sequence[tuple[list[int], list[int]]], size: int, generator: torch.Generator
+) -> Iterator[list[tuple[list[int], list[int]]]]:
+    while True:
+        order = torch.randperm(len(items), generator=generator).tolist()
+        for start in range(0, len(order), size):
+            yield [items[i] for i in order[start : start + size]]
+
+
+def _loss(model: Any, batch: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
+    """Returns the mean of -log p over the tokens of the answers, their ends included."""
+    seq2seq = model.config.is_encoder_decoder
+    inputs = [prompt if seq2seq else [*prompt, *answer] for prompt, answer in batch]
+    labels = [answer if seq2seq else [-100] * len(prompt) + answer for prompt, answer in batch]
+    output = model(
+        input_ids=_padded_right(inputs, 0),
+        attention_mask=_padded_right([[1] * len(row) for row in inputs], 0),
+        labels=_padded_right(labels, -100),
+        use_cache=False,
+    )
+    return output.loss  # type: ignore[no-any-return]
+
+
+def _padded_right(rows: Sequence[list[int]], pad: int) -> torch.Tensor:
+    width = max(len(row) for row in rows)
+    return torch.tensor([row + [pad] * (width - len(row)) for row in rows])
