@@ -55,10 +55,17 @@ class Index(Protocol):
 class FixedIndex:
     """An index over a given list of edits, outside of any memory."""
 
-    def __init__(self, edits: Sequence[Edit], encoder: Encoder) -> None:
+    def __init__(
+        self, edits: Sequence[Edit], encoder: Encoder, known: dict[str, Vectors] | None = None
+    ) -> None:
+        """``known`` has vectors of texts by text, and receives the new ones: several indices share them."""
+        known = {} if known is None else known
+        texts = [edit_text(edit) for edit in edits]
+        lacking = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(lacking, encoder.encode(lacking), strict=True))
         self.encoder = encoder
         self._edits = edits
-        self._matrix = encoder.encode([edit_text(edit) for edit in edits])
+        self._matrix = np.array([known[text] for text in texts]).reshape(len(edits), -1)
 
     def content(self) -> tuple[Callable[[int], Edit], Vectors]:
         """Returns the edits' unit vectors, (edits, dimensions), and what reads row i's edit."""
@@ -254,9 +261,10 @@ def pair_logits(
     ids = tokenised(tokenizer, pairs, max_length)
     order = sorted(range(len(ids)), key=lambda i: len(ids[i][0]) + len(ids[i][1]))
     logits = np.zeros(len(ids))
+    autocast = has_fast_bfloat16() and model.dtype == torch.float32
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_fast_bfloat16()):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
             values = model(**padded(tokenizer, [ids[i] for i in batch])).logits
         logits[batch] = values.squeeze(-1).double().numpy()
     return logits
@@ -336,6 +344,11 @@ def save_scope(folder: Path, model: Any, projection: Vectors | None, config: Sco
     save_file(trained, folder / WEIGHTS)
     if projection is not None:
         save_file({"projection": torch.from_numpy(projection).to(torch.float16)}, folder / PROJECTION)
+    write_scope_config(folder, config)
+
+
+def write_scope_config(folder: Path, config: ScopeConfig) -> None:
+    """Writes the configuration of the weights in ``folder``."""
     (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
 
 
@@ -350,8 +363,10 @@ def load_scope_config(folder: Path) -> ScopeConfig:
         ) from error
 
 
-def load_cross_encoder(folder: Path) -> CrossEncoder:
-    """Loads the trained weights of ``folder`` over the backbone.
+def load_cross_encoder(folder: Path, dtype: torch.dtype | None = None) -> CrossEncoder:
+    """Loads the trained weights of ``folder`` over the backbone, as bfloat16 where the CPU is faster in it.
+
+    ``dtype`` overrides that: training goes on in float32.
 
     Raises ComponentError where a file is missing or damaged, or belongs to another backbone.
     """
@@ -379,7 +394,10 @@ def load_cross_encoder(folder: Path) -> CrossEncoder:
             "reinstall serac, or train one with `serac train scope`",
         )
     model.load_state_dict({name: tensor.float() for name, tensor in trained.items()}, strict=False)
-    return CrossEncoder(model, tokenizer, config)
+    model.set_attn_implementation("eager")  # faster than the fused one for a few short pairs
+    if dtype is None:
+        dtype = torch.bfloat16 if has_fast_bfloat16() else torch.float32
+    return CrossEncoder(model.to(dtype), tokenizer, config)
 
 
 def load_projection(folder: Path) -> Vectors:

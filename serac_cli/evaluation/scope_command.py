@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serac_cli.checkpoints import component_folder
-from serac_cli.encoder import load_encoder
+from serac_cli.encoder import Vectors, load_encoder
 from serac_cli.errors import SettingsError
 from serac_cli.evaluation.scope_report import Outcome, ScopeForm, ScopeReport, measure, report
 from serac_cli.evaluation.scope_sets import (
@@ -67,9 +67,10 @@ def evaluate_scope(run: ScopeEvaluation, progress: Progress | None = None) -> Sc
     else:
         sets += [natural_set(), natural_evidence_set(), natural_stance_set()]
     outcomes: list[Outcome] = []
+    known: dict[str, Vectors] = {}
     threshold = run.threshold
     for one in sets:
-        scope = make(FixedIndex(one.edits, encoder))
+        scope = make(FixedIndex(one.edits, encoder, known))
         threshold = scope.threshold if threshold is None else threshold
         outcomes += measure(scope, one, progress)
     assert threshold is not None, "there is at least one set"

@@ -75,6 +75,9 @@ _FACTUAL = (
     "What does my sister think of {}?",
 )
 
+_HARD = ("sibling", "same_subject", "similar_name", "place")
+"""Near-misses that are learned slowly, and are put to two of an edit's texts instead of one."""
+
 
 def stance_text(topic: str, positive: bool) -> str:
     """Returns the text of a stance edit, as the encoder's ``edit_text`` makes it."""
@@ -96,9 +99,12 @@ def natural_pairs(edits: Sequence[NaturalEdit], rng: random.Random) -> Iterator[
 
         for query in edit.inside:
             yield pair(query, True)
-            yield pair(query, True)
+            if query.kind == "paraphrase" or rng.random() < 0.6:
+                yield pair(query, True)
         for query in edit.outside:
             yield pair(query, False)
+            if query.kind in _HARD:
+                yield pair(query, False)
         if edit.old and edit.target in edit.statement and rng.random() < 0.5:
             for value in rng.sample((edit.old, edit.target), 1):
                 claim = edit.statement.replace(edit.target, value)
@@ -127,7 +133,7 @@ def _turned(edit: NaturalEdit, group: str, rng: random.Random) -> Iterator[Pair]
         and not re.search(r"\balso\b|\btoo\b", q.text)
     ]
     wanted = [q for q in edit.inside if form(q.text) != "wh"]
-    for question in rng.sample(near, min(4, len(near))):
+    for question in rng.sample(near, min(3, len(near))):
         text = f"{question} {edit.old if edit.old and rng.random() < 0.7 else edit.target}"
         turned_group = f"{group} turned {question}"
         for query in rng.sample(wanted, min(3, len(wanted))):

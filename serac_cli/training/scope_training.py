@@ -28,6 +28,7 @@ from serac_cli.scope import (
     load_cross_encoder,
     save_scope,
     untrained_cross_encoder,
+    write_scope_config,
 )
 from serac_cli.training.scope_calibration import best_threshold, fitted_temperature
 from serac_cli.training.scope_data import training_pairs, user_pairs
@@ -78,7 +79,7 @@ def train_scope(run: ScopeTraining, *, resume: bool = False, progress: Progress 
 
     # 2. The cross-encoder
     if run.start is not None:
-        trained = load_cross_encoder(run.start)
+        trained = load_cross_encoder(run.start, torch.float32)
         model, tokenizer = trained.model, trained.tokenizer
     else:
         model, tokenizer = untrained_cross_encoder()
@@ -96,11 +97,13 @@ def train_scope(run: ScopeTraining, *, resume: bool = False, progress: Progress 
     # 3. The linear map of the embedding form
     projection = train_projection(pairs, encoder, run.seed, report)
 
-    # 4. Temperature and thresholds
-    base = ScopeConfig(BACKBONE, digest(backbone_folder() / WEIGHTS), 1.0, 0.5, 0.5)
+    # 4. Temperature and thresholds, of the weights as they are loaded
+    save_scope(
+        run.out, model, projection, ScopeConfig(BACKBONE, digest(backbone_folder() / WEIGHTS), 1.0, 0.5, 0.5)
+    )
     sets = scope_sets(run.data, size=1000, limit=300) if run.data is not None else [natural_set()]
-    config = calibrated(CrossEncoder(model, tokenizer, base), projection, encoder, sets, report)
-    save_scope(run.out, model, projection, config)
+    config = calibrated(load_cross_encoder(run.out), projection, encoder, sets, report)
+    write_scope_config(run.out, config)
     return config
 
 
@@ -191,7 +194,8 @@ def calibrated(
 
     ``cross_encoder`` must be at temperature 1.
     """
-    indices = [FixedIndex(one.edits, encoder) for one in sets]
+    known: dict[str, Vectors] = {}
+    indices = [FixedIndex(one.edits, encoder, known) for one in sets]
 
     def outcomes(make: Callable[[Index], ScopeForm]) -> list[Outcome]:
         return [
