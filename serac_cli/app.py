@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from serac_cli.commands import ask, edit, evaluate, models, train
+from serac_cli.commands import ask, check, edit, evaluate, models, train
 from serac_cli.errors import SeracError, explain
 from store.errors import StoreError
 
@@ -24,7 +24,9 @@ app = typer.Typer(
 )
 app.command("ask")(ask.ask)
 app.command("why")(ask.why)
+app.command("check")(check.check)
 app.add_typer(edit.app, name="edit")
+app.add_typer(check.app, name="probe")
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")

@@ -22,6 +22,7 @@ from store.errors import (
     MemoryUnwritable,
     NotAMemory,
     NothingToUndo,
+    ProbeNotFound,
     StoreError,
 )
 
@@ -87,6 +88,7 @@ _STORE_HINTS: dict[type[StoreError], str] = {
     BackupExists: "name another file",
     NothingToUndo: "`serac edit history` shows what was done",
     EditNotFound: "`serac edit list --all` shows the ids",
+    ProbeNotFound: "`serac probe list` shows the ids",
     InvalidEdit: "see `serac edit add --help`",
 }
 

@@ -7,6 +7,7 @@ Knows nothing of models or of the command line: vectors come in as arrays, error
 from store.edits import DEFAULT_KIND, MAX_LABEL_LENGTH, MAX_TEXT_LENGTH, Draft, Edit, Kind
 from store.history import Action, Event
 from store.memory import DEFAULT_SEARCH_LIMIT, Memory
+from store.probes import Probe
 from store.vectors import EncoderIdentity, VectorBatch
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Event",
     "Kind",
     "Memory",
+    "Probe",
     "VectorBatch",
 ]

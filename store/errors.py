@@ -8,6 +8,7 @@ StoreError
 ├── MemoryBusy            another process held the write lock for too long
 ├── BackupExists          a backup would overwrite a file
 ├── EditNotFound          no edit has this id
+├── ProbeNotFound         no probe has this id
 ├── InvalidEdit           an empty prompt, an unknown kind, a target where none belongs
 └── NothingToUndo         every change is undone already, or there never was one
 """
@@ -22,6 +23,7 @@ __all__ = [
     "MemoryUnwritable",
     "NotAMemory",
     "NothingToUndo",
+    "ProbeNotFound",
     "StoreError",
 ]
 
@@ -56,6 +58,10 @@ class BackupExists(StoreError):
 
 class EditNotFound(StoreError):
     """No edit has the id asked for."""
+
+
+class ProbeNotFound(StoreError):
+    """No probe has the id asked for."""
 
 
 class InvalidEdit(StoreError, ValueError):

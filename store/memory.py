@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from store import connection as database
 from store import history, table
+from store import probes as probe_table
 from store import vectors as vector_table
 from store.edits import Draft, Edit, Kind, changed, timestamp, validate
 from store.errors import BackupExists, InvalidEdit, NothingToUndo
 from store.history import Action, Change, Event
+from store.probes import Probe
 from store.search import search
 from store.vectors import EncoderIdentity, VectorBatch
 
@@ -242,6 +244,38 @@ class Memory:
                 Action.UNDO, changes, author=author, reason=reason, undoes=undone[0].batch, now=now
             )
             return history.events(self._connection, edit_id=None, batch=batch, limit=1)[0]
+
+    # Probes
+
+    def probes(self, *, edit_id: int | None = None) -> list[Probe]:
+        """Returns the probes of the active edits, or those of one edit, oldest first.
+
+        :raises EditNotFound: no edit has this id
+        """
+        with self._reading():
+            if edit_id is not None:
+                table.get(self._connection, edit_id)
+            return probe_table.select(self._connection, edit_id=edit_id, now=timestamp())
+
+    def add_probe(self, edit_id: int, query: str, *, in_scope: bool = True, answer: str = "") -> Probe:
+        """Stores a query with the outcome expected of it; the edit itself and its history stay as they are.
+
+        :raises EditNotFound: no edit has this id
+        :raises InvalidEdit: the query is empty, or a text cannot be stored
+        """
+        with self._writing():
+            table.get(self._connection, edit_id)
+            return probe_table.insert(
+                self._connection, edit_id, query, in_scope=in_scope, answer=answer, now=timestamp()
+            )
+
+    def remove_probes(self, probe_ids: Sequence[int]) -> None:
+        """Deletes probes, all or none.
+
+        :raises ProbeNotFound: one of the ids is unknown
+        """
+        with self._writing():
+            probe_table.delete(self._connection, probe_ids)
 
     # Vectors
 

@@ -111,6 +111,25 @@ def _expiry(db: Database) -> None:
     db.execute("CREATE INDEX edits_by_expiry ON edits (expires_at) WHERE expires_at IS NOT NULL")
 
 
+@MIGRATIONS(name="0004_probes")
+def _probes(db: Database) -> None:
+    """Probes of edits: queries with the outcome that is expected of them."""
+    for statement in (
+        """
+        CREATE TABLE probes (
+            id INTEGER PRIMARY KEY,
+            edit_id INTEGER NOT NULL REFERENCES edits (id),
+            query TEXT NOT NULL CHECK (query <> ''),
+            in_scope INTEGER NOT NULL CHECK (in_scope IN (0, 1)),
+            answer TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX probes_by_edit ON probes (edit_id)",
+    ):
+        db.execute(statement)
+
+
 def pending(db: Database) -> bool:
     """Returns whether the database lacks a step that this version knows; reads only."""
     return bool(MIGRATIONS.pending(db))

@@ -1,0 +1,164 @@
+"""Probes as a regression test of a memory: each query is routed, and answered where an answer is expected."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serac_cli.errors import InputFileError
+from serac_cli.protocols import Match, ScopeClassifier
+from store import Edit, Memory
+from store.edits import fold
+
+__all__ = ["Check", "Expectation", "read_probe_file", "run_checks", "stored"]
+
+YES, NO = ("yes", "y", "true", "1", "in"), ("no", "n", "false", "0", "out")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What is expected of one query.
+
+    ``origin`` says where it comes from ("line 3", "probe 7"). ``edit`` is the id of the edit meant, None for any. Where
+    ``in_scope`` is false, no edit may answer. ``answer``, unless empty, must occur in what is answered.
+    """
+
+    origin: str
+    query: str
+    in_scope: bool
+    answer: str = ""
+    edit: int | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome: ``why`` is empty where all is as expected. ``match`` is the nearest edit, None in an empty memory;
+    ``said`` is None where no answer was asked for.
+    """
+
+    expectation: Expectation
+    match: Match | None
+    threshold: float
+    said: str | None
+    why: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is as expected."""
+        return not self.why
+
+    def record(self) -> dict[str, Any]:
+        """Returns the check as a JSON object."""
+        expected, match = self.expectation, self.match
+        return {
+            "probe": expected.origin,
+            "query": expected.query,
+            "passed": self.passed,
+            "why": self.why,
+            "expected": ("in scope" if expected.in_scope else "out of scope")
+            + (f" of edit {expected.edit}" if expected.edit is not None and expected.in_scope else ""),
+            "expected_answer": expected.answer or None,
+            "edit": match.edit.id if match else None,
+            "probability": round(match.probability, 6) if match else None,
+            "threshold": self.threshold,
+            "answer": self.said,
+        }
+
+
+def stored(memory: Memory) -> list[Expectation]:
+    """Returns the probes stored with the active edits."""
+    return [
+        Expectation(f"probe {probe.id}", probe.query, probe.in_scope, probe.answer, probe.edit_id)
+        for probe in memory.probes()
+    ]
+
+
+def read_probe_file(path: Path, edits: Sequence[Edit]) -> list[Expectation]:
+    """Returns the probes of a CSV: ``query``, ``in_scope`` (yes or no), and perhaps ``answer`` and ``edit``.
+
+    ``edit`` is an id or a prompt of one of ``edits``. Raises InputFileError where the file or a row cannot be used.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            rows = [(reader.line_num, row) for row in reader]
+            header = reader.fieldnames or ()
+    except FileNotFoundError:
+        raise InputFileError(f"no such file: {path}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputFileError(f"cannot read {path}: {error}", "it must be CSV in UTF-8") from error
+    if missing := [name for name in ("query", "in_scope") if name not in header]:
+        raise InputFileError(
+            f"{path} has no column {missing[0]}", "the columns are query, in_scope, answer, edit"
+        )
+    by_prompt = {fold(edit.prompt): edit.id for edit in edits}
+    ids = {edit.id for edit in edits}
+    return [_expectation(path, line, row, by_prompt, ids) for line, row in rows]
+
+
+def _expectation(
+    path: Path, line: int, row: Mapping[str, Any], by_prompt: Mapping[str, int], ids: set[int]
+) -> Expectation:
+    if None in row:
+        raise InputFileError(f"{path}, line {line}: has more cells than the header")
+    cells = {name: value.strip() for name, value in row.items()}
+    said = cells["in_scope"].lower()
+    if not cells["query"] or said not in (*YES, *NO):
+        raise InputFileError(
+            f"{path}, line {line}: {'the query is empty' if not cells['query'] else 'in_scope must be yes or no'}"
+        )
+    named = cells.get("edit", "")
+    edit: int | None = None
+    if named:
+        edit = by_prompt.get(fold(named)) or (int(named) if named.isdecimal() and int(named) in ids else None)
+        if edit is None:
+            raise InputFileError(
+                f"{path}, line {line}: no active edit has the id or the prompt {named[:60]!r}",
+                "`serac edit list` shows both",
+            )
+    return Expectation(f"line {line}", cells["query"], said in YES, cells.get("answer", ""), edit)
+
+
+def run_checks(
+    expectations: Sequence[Expectation],
+    scope: ScopeClassifier,
+    threshold: float,
+    answer: Callable[[str, Edit | None], str],
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> list[Check]:
+    """Returns the outcome of each, in order.
+
+    ``answer(query, edit)`` is called only where an answer is expected and the query is routed as it should be: with the
+    edit that answers, or None for the base model.
+    """
+    checks = []
+    for done, expected in enumerate(expectations, start=1):
+        match = next(iter(scope.match(expected.query, k=1)), None)
+        why, said = _misrouted(expected, match, threshold), None
+        if not why and expected.answer:
+            said = answer(expected.query, match.edit if expected.in_scope and match else None)
+            why = _misanswered(expected, said)
+        checks.append(Check(expected, match, threshold, said, why))
+        progress(done, len(expectations))
+    return checks
+
+
+def _misrouted(expected: Expectation, match: Match | None, threshold: float) -> str:
+    if match is None:
+        return "the memory is empty" if expected.in_scope else ""
+    fires = match.probability >= threshold
+    compared = f"{match.probability:.3f} {'≥' if fires else '<'} {threshold:.3f}"
+    if expected.in_scope and not fires:
+        return f"out of scope: the nearest edit is {match.edit.id}, {compared}"
+    if not expected.in_scope and fires:
+        return f"in scope of edit {match.edit.id}, {compared}"
+    if expected.in_scope and expected.edit not in (None, match.edit.id):
+        return f"in scope of edit {match.edit.id} instead of {expected.edit}, {compared}"
+    return ""
+
+
+def _misanswered(expected: Expectation, said: str) -> str:
+    from serac_cli.evaluation.metrics import contains
+
+    return "" if contains(said, expected.answer) else "the answer does not have what is expected"
