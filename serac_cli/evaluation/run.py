@@ -133,10 +133,10 @@ def run(
         "reliability": [one.reliability for one in measured if one.reliability],
         "timing": [timing for one in measured for timing in one.timing],
     }
-    (out / "results.json").write_text(
-        json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    return results
+    text = json.dumps(results, indent=1, ensure_ascii=False)
+    (out / "results.json").write_text(text + "\n", encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 @dataclass

@@ -1,0 +1,85 @@
+"""FT learns the edits on a copy of the weights."""
+
+import pytest
+import torch
+
+from serac_cli.backends.local import load_local_model
+from serac_cli.backends.scoring import ScoringModel
+from serac_cli.evaluation.calls import Calls
+from serac_cli.evaluation.editors import Base
+from serac_cli.evaluation.finetuning import FineTuning, FineTuningConfig, trainable
+from serac_cli.evaluation.tasks import Family, Inside, Outside, Record, plain
+from serac_cli.evaluation.tuning import tuned_fine_tuning
+from store import Draft
+from tests.tiny_models import save_llama, save_t5
+
+
+def record(prompt, target):
+    return Record(
+        Draft(prompt, target),
+        "",
+        (prompt, target),
+        (Inside(plain(prompt), target, "itself"),),
+        (Outside(plain("z z z"), "far"),),
+    )
+
+
+RECORDS = [record("a b c", "d e"), record("f g", "h")]
+
+
+@pytest.fixture(params=[save_llama, save_t5])
+def base(request, tmp_path):
+    local = load_local_model(str(request.param(tmp_path / "m")))
+    local.model.float()
+    return Base("tiny", "1", ScoringModel(local), Calls(None), 6)
+
+
+def test_the_edits_are_learnt_and_the_base_model_stays_as_it_is(base):
+    before = {name: weight.clone() for name, weight in base.model.local.model.state_dict().items()}
+    editor = FineTuning(base, FineTuningConfig(learning_rate=1e-2, layers=0, steps=100))
+    editor.apply(RECORDS)
+    assert [
+        one.matched for one in editor.log_likelihoods([(plain("a b c"), "d e"), (plain("f g"), "h")])
+    ] == [True, True]
+    assert [reply.text for reply in editor.answers([plain("a b c"), plain("f g")])] == ["d e", "h"]
+    for name, weight in base.model.local.model.state_dict().items():
+        assert torch.equal(weight, before[name]), name
+    assert all(not reply.fired for reply in editor.answers([plain("a b c")]))
+
+
+def test_without_a_step_it_is_the_base_model(base):
+    editor = FineTuning(base, FineTuningConfig(steps=0))
+    editor.apply(RECORDS)
+    asks = [plain("a b c"), plain("z")]
+    assert [reply.text for reply in editor.answers(asks)] == base.answers([ask.prompt for ask in asks])
+    pairs = [(ask, "d e") for ask in asks]
+    assert editor.log_likelihoods(pairs) == base.log_likelihoods(
+        [(ask.prompt, answer) for ask, answer in pairs]
+    )
+
+
+def test_training_stops_when_all_is_learnt(base):
+    few = FineTuning(base, FineTuningConfig(learning_rate=1e-2, layers=0, steps=100, stop_loss=0.05))
+    many = FineTuning(base, FineTuningConfig(learning_rate=1e-2, layers=0, steps=100, stop_loss=0.0))
+    for editor in (few, many):
+        editor.apply(RECORDS)
+    pair = [(plain("a b c"), "d e")]
+    assert few.log_likelihoods(pair)[0].total < many.log_likelihoods(pair)[0].total
+
+
+def test_only_the_last_mlps_learn_unless_all_do(base):
+    model = base.model.local.model
+    last = {id(weight) for weight in trainable(model, 1)}
+    names = [name for name, weight in model.named_parameters() if id(weight) in last]
+    assert names
+    assert all("mlp" in name or "DenseReluDense" in name for name in names)
+    assert len(trainable(model, 0)) == len(list(model.parameters()))
+
+
+def test_the_best_of_a_grid_is_chosen_on_success_less_drawdown(base):
+    good = FineTuningConfig(learning_rate=1e-2, layers=0, steps=100)
+    idle = FineTuningConfig(steps=0)
+    chosen, scores = tuned_fine_tuning(base, Family.QA, RECORDS, (idle, good), seed=0)
+    assert [config for config, _ in scores] == [idle, good]
+    assert dict(scores)[idle] == 0.0
+    assert chosen == max(scores, key=lambda one: one[1])[0]

@@ -1,0 +1,69 @@
+"""Random models small enough to be made in a test, with a tokenizer of one token a word."""
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+WORDS = ["<pad>", "</s>", "<unk>", "<|endoftext|>", *LETTERS, "SUPPORTS", "REFUTES", "Yes", "No"]
+CHAT = (
+    "{% for m in messages %}{{ m['role'] }} {{ m['content'] }} </s> {% endfor %}"
+    "{% if add_generation_prompt %}assistant {% endif %}"
+)
+
+
+def save_llama(folder: Path, *, template: str | None = None, seed: int = 0) -> Path:
+    """Writes a random causal model with its tokenizer to ``folder``, and returns that."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        eos_token_id=1,
+        pad_token_id=0,
+        bos_token_id=1,
+    )
+    model = LlamaForCausalLM(config)
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.3)  # wide, so that no two tokens are nearly as likely
+    model.save_pretrained(folder)
+    _tokenizer(template).save_pretrained(folder)
+    return folder
+
+
+def save_t5(folder: Path) -> Path:
+    """Writes a random encoder-decoder model with its tokenizer to ``folder``, and returns that."""
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=len(WORDS),
+        d_model=16,
+        d_kv=8,
+        d_ff=32,
+        num_layers=2,
+        num_heads=2,
+        decoder_start_token_id=0,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    _tokenizer(None).save_pretrained(folder)
+    return folder
+
+
+def _tokenizer(template: str | None) -> PreTrainedTokenizerFast:
+    core = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", chat_template=template
+    )
