@@ -148,8 +148,9 @@ def test_the_report_holds_the_figures_of_the_results_the_machine_and_the_plots(c
         if one["edits"] == 4:
             interval = one["edit_success"]
             assert f"{interval['mean']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]" in text
-    assert len(written) == 3  # the page, ES and DD by k, time a query: no reliability without SERAC proper
-    for plot in written[1:]:
+    assert json.loads(written[1].read_text()) == results
+    assert len(written) == 4  # the page, ES and DD by k, time a query: no reliability without SERAC proper
+    for plot in written[2:]:
         assert plot.stat().st_size > 1000
         assert plot.with_suffix(".svg").read_text().startswith("<?xml")
         assert f"(results/{plot.name})" in text

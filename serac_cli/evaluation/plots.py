@@ -63,6 +63,7 @@ def _by_edits(results: Sequence[dict[str, Any]]) -> Any:
                 low, high = [v["low"] for _, v in points], [v["high"] for _, v in points]
                 axis.fill_between(edits, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
             axis.set_xscale("log")
+            axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]) if row else 0.0, top=None if row else 1.03)
             axis.set(title=TASK_NAMES[task] if row == 0 else None, ylabel=title if column == 0 else None)
             if row == 1:
                 axis.set_xlabel("edits in memory, k")

@@ -13,29 +13,32 @@ __all__ = ["write"]
 
 
 def write(runs: Sequence[str], out: Path, *, plots: bool) -> list[Path]:
-    """Writes ``out`` and, unless told otherwise, plots to the folder of its name beside it; returns the files written.
+    """Writes ``out``, and to the folder of its name beside it the results and, unless told otherwise, plots.
 
-    A run is a folder of ``serac evaluate run``, or ``TITLE=FOLDER``. Raises InputFileError where one has no results,
-    ComponentError where matplotlib is missing.
+    Returns the files written. A run is a folder of ``serac evaluate run``, or ``TITLE=FOLDER``.
+    Raises InputFileError where one has no results, ComponentError where matplotlib is missing.
     """
     sections: list[tuple[str, dict[str, Any], list[str]]] = []
-    drawn: list[Path] = []
+    written = [out]
     for run in runs:
-        title, _, folder = run.rpartition("=")
-        path = Path(folder) / "results.json"
+        title, _, where = run.rpartition("=")
+        path = Path(where) / "results.json"
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputFileError(f"cannot read {path}: {error}", "`serac evaluate run` writes it") from error
         title = title or ("Hand-written sets" if not results["settings"]["data"] else "Public sets")
+        name = re.sub(r"\W+", "-", title.lower()).strip("-")
+        folder = out.with_suffix("")
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = folder / f"{name}.json"
+        kept.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         made: list[Path] = []
         if plots:
             from serac_cli.evaluation.plots import draw
 
-            prefix = re.sub(r"\W+", "-", title.lower()).strip("-")
-            made = draw(results, out.with_suffix(""), prefix)
-        drawn += made
+            made = draw(results, folder, name)
+        written += [kept, *made]
         sections.append((title, results, [f"{out.stem}/{path.name}" for path in made]))
-    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(report(sections), encoding="utf-8")
-    return [out, *drawn]
+    return written

@@ -51,8 +51,8 @@ class RunConfig:
     editors: tuple[str, ...] = DEFAULT_EDITORS
     bases: tuple[str, ...] = (DEFAULT_BASE,)
     edits: tuple[int, ...] = (1, 10, 75, 1000, 10000)
-    records: int = 300
-    ft_records: int = 60
+    records: int = 200
+    ft_records: int = 50
     tuning: int = 20
     timed: int = 20
     seed: int = 0

@@ -62,26 +62,37 @@ def report(runs: Sequence[tuple[str, Results, Sequence[str]]]) -> str:
 
 
 def _setting(results: Results) -> list[str]:
-    machine, settings = results["machine"], results["settings"]
+    machine, settings, calls = results["machine"], results["settings"], results["calls"]
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-    tasks = "; ".join(
-        f"{task['title']}: {task['measured']} records, {task['inside']} queries in scope, {task['outside']} out of it"
-        for task in results["tasks"]
+    took = (
+        f"{results['seconds'] / 60:.0f} minutes" if calls["made"] == calls["known"] else "in several sittings"
     )
-    tuned = f"{settings['tuning']} records that are not measured"
-    return [
+    lines = [
         f"Measured {results['written'][:10]} on {machine['processor']}, {machine['cores']} cores, "
         f"{machine['threads']} threads, {machine['memory_gb']:g} GB, {machine['system']}; {versions}; "
-        f"seed {settings['seed']}; {results['seconds'] / 60:.0f} minutes, {results['calls']['made']:,} model calls of "
-        f"{results['calls']['known']:,} made in this run, the others taken from the one that it resumed.",
+        f"seed {settings['seed']}; {took}.",
         "",
-        f"{tasks}. FT is measured on the first {settings['ft_records']} records. Replies are cut at "
-        f"{settings['max_new_tokens']} tokens. Judge of free opinions: {results['judge']}.",
+        *(
+            f"- {task['title']}: {task['measured']} records, {task['inside']} queries in scope, "
+            f"{task['outside']} out of it"
+            for task in results["tasks"]
+        ),
         "",
-        f"LU's threshold and FT's learning rate and layers were chosen on {tuned}, for the highest ES - DD: "
-        + "; ".join(filter(None, map(_tuning, results["tuned"])))
-        + ".",
+        f"Replies are cut at {settings['max_new_tokens']} tokens. Judge of free opinions: {results['judge']}.",
     ]
+    if tuned := [_tuning(one) for one in results["tuned"] if "lu" in one or "ft" in one]:
+        lines += [
+            "",
+            "LU's threshold and FT's learning rate and layers were chosen on "
+            f"{settings['tuning']} records that are not measured, for the highest ES - DD. "
+            f"FT is measured on the first {settings['ft_records']} records.",
+            "",
+            *(f"- {line}" for line in tuned),
+        ]
+    digests = [
+        f"`{name}` {value[:19]}" for name, value in (results["components"] | results["data_sha256"]).items()
+    ]
+    return [*lines, "", f"Components and data: {', '.join(digests)}."]
 
 
 def _tuning(tuned: dict[str, Any]) -> str:
@@ -92,7 +103,7 @@ def _tuning(tuned: dict[str, Any]) -> str:
         chosen = tuned["ft"]["chosen"]
         layers = f"MLPs of the last {chosen['layers']} blocks" if chosen["layers"] else "all weights"
         said.append(f"FT rate {chosen['learning_rate']:g}, {layers}")
-    return f"{tuned['base']}, {TASK_NAMES[tuned['task']]}: {', '.join(said)}" if said else ""
+    return f"{tuned['base']}, {TASK_NAMES[tuned['task']]}: {', '.join(said)}"
 
 
 def _tables(results: Results) -> list[str]:

@@ -238,8 +238,9 @@ def _natural_qa(records: Sequence[NaturalEdit], *, hard: bool) -> tuple[Record, 
 def fc_records(evidence: Sequence[sources.Evidence], seed: int) -> tuple[Record, ...]:
     """Returns FC's records: one sentence of evidence a page, or of those that share a claim.
 
-    In scope are two claims that it settles; a third is shown to the editors that learn from claims. Out of scope are a
-    claim that it does not settle, and one about a page of the quarter that is never edited.
+    In scope are two claims at most that it settles; a further one, or where there is none the sentence itself as a true
+    claim, is shown to the editors that learn from claims. Out of scope are a claim that it does not settle, and one
+    about a page of the quarter that is never edited.
     """
     rng = random.Random(f"{seed} fc")
     shuffled = rng.sample(list(evidence), len(evidence))
@@ -249,7 +250,8 @@ def fc_records(evidence: Sequence[sources.Evidence], seed: int) -> tuple[Record,
     chosen: list[sources.Evidence] = []
     for one in shuffled:
         names = {normalise(one.page)} - {""} or {normalise(c.text) for c in one.claims}
-        if sum(c.answer in FC_LABELS for c in one.claims) >= 2 and not names & taken:
+        count = sum(claim.answer in FC_LABELS for claim in one.claims)
+        if count >= (2 if count == len(one.claims) else 1) and not names & taken:
             taken |= names
             chosen.append(one)
     records = []
@@ -257,14 +259,15 @@ def fc_records(evidence: Sequence[sources.Evidence], seed: int) -> tuple[Record,
     for one in edited:
         settled = [c for c in one.claims if c.answer in FC_LABELS]
         rng.shuffle(settled)
+        shown = settled.pop() if len(settled) > 1 else sources.Query(one.text, "claim", "SUPPORTS")
         hard = [c for c in one.claims if c.answer not in FC_LABELS][:1]
         elsewhere = rng.choice(rng.choice(others).claims)
         records.append(
             Record(
                 edit=Draft(one.text, kind=Kind.EVIDENCE),
                 subject=one.page,
-                shown=(claim(settled[0].text).prompt, settled[0].answer),
-                inside=tuple(Inside(claim(c.text), c.answer, c.answer.lower()) for c in settled[1:3]),
+                shown=(claim(shown.text).prompt, shown.answer),
+                inside=tuple(Inside(claim(c.text), c.answer, c.answer.lower()) for c in settled[:2]),
                 outside=(
                     *(Outside(claim(c.text), "not enough info") for c in hard),
                     Outside(claim(elsewhere.text), "other page"),
