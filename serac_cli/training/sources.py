@@ -268,7 +268,7 @@ def knowedit(*paths: Path) -> list[Fact]:
                 *_knowedit_queries(r["portability"], "Subject_Aliasing", "alias"),
                 *_knowedit_queries(r["portability"], "Reasoning", "one_hop"),
             ),
-            outside=tuple(_knowedit_queries(r["locality"], "Relation_Specificity", "same_subject")),
+            outside=_knowedit_locality(r),
             source="knowedit",
         )
         for path in paths
@@ -291,7 +291,7 @@ def knowedit_zsre(path: Path) -> list[Fact]:
                 Query(r["rephrase_prompt"], "paraphrase", r["target_new"]),
                 *(Query(q, "paraphrase", r["target_new"]) for q in _generated(r)),
             ),
-            outside=tuple(_knowedit_queries(r["locality"], "Relation_Specificity", "same_subject")),
+            outside=_knowedit_locality(r),
             source="knowedit_zsre",
         )
         for r in read(path)
@@ -300,6 +300,14 @@ def knowedit_zsre(path: Path) -> list[Fact]:
 
 def _generated(record: dict[str, Any]) -> list[str]:
     return [re.sub(r"^\s*\d+[.)]\s*", "", q).strip() for q in record.get("generate_prompt") or ()]
+
+
+def _knowedit_locality(record: dict[str, Any]) -> tuple[Query, ...]:
+    """Returns the locality queries but those with the edit's old answer: they ask for the very fact that it edits."""
+    truth = record.get("ground_truth") or ()
+    old = {normalise(answer) for answer in ([truth] if isinstance(truth, str) else truth)}
+    queries = _knowedit_queries(record["locality"], "Relation_Specificity", "same_subject")
+    return tuple(query for query in queries if normalise(query.answer) not in old)
 
 
 def _knowedit_queries(group: dict[str, Any], name: str, kind: str) -> Iterator[Query]:
