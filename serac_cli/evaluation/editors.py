@@ -197,6 +197,16 @@ class Trained:
         items = [(_key(edit), query, answer) for edit, query, answer in asked]
         return self.calls.likelihoods(f"counterfactual score {self.identity}", items, compute)
 
+    def abstention(self, query: str, edit: Edit) -> float:
+        """Returns the probability that the edit does not determine the answer."""
+
+        def compute(part: list[tuple[tuple[str, str, str], str]]) -> list[float]:
+            pairs = [(self._prompt(key, query), [self._abstain]) for key, query in part]
+            return [math.exp(one.total) for one in likelihoods(self.model, self.tokenizer, pairs)]
+
+        found: list[float] = self.calls.map(f"abstention {self.identity}", [(_key(edit), query)], compute)
+        return found[0]
+
     def _prompt(self, key: tuple[str, str, str], query: str) -> list[int]:
         edit = _edit(key)
         return [*edit_ids(self.tokenizer, edit), *query_ids(self.tokenizer, query, edit.kind)]

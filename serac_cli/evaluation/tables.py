@@ -195,7 +195,7 @@ def _calibration_and_time(results: Results) -> list[str]:
         errors = ", ".join(
             f"{TASK_NAMES[one['task']]} {one['calibration_error']:.4f}"
             for one in results["reliability"]
-            if one["base"] == results["settings"]["bases"][0]
+            if one["base"] == results["reliability"][0]["base"]
         )
         lines += ["", f"Expected calibration error of the scope classifier, all k together: {errors}."]
     if results["timing"]:
