@@ -251,7 +251,7 @@ def test_in_context_the_base_model_gets_edit_and_query(edit: Draft, needles: tup
 
 
 @pytest.mark.models
-def test_the_shipped_adapter_answers_from_the_edit() -> None:
+def test_the_shipped_adapter_answers_from_the_edit(real_home: Path) -> None:
     from serac_cli.assembly import open_base
     from serac_cli.checkpoints import component_folder
     from serac_cli.settings import load_settings
