@@ -28,7 +28,7 @@ from serac_cli.evaluation.scope_sets import shipped
 from serac_cli.evaluation.task_sets import FILES, public_tasks
 from serac_cli.evaluation.tasks import Sample, Task, drawn, natural_tasks, own_task
 from serac_cli.evaluation.tuning import GRID, tuned_fine_tuning, tuned_threshold
-from serac_cli.settings import DEFAULT_BASE, Settings
+from serac_cli.settings import DEFAULT_BASE, SCOPE_FORMS, Settings
 
 __all__ = ["QUICK", "TASKS", "RunConfig", "run"]
 
@@ -120,7 +120,8 @@ def run(
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - start),
         "calls": {"made": calls.made, "known": len(calls)},
-        "settings": json.loads(json.dumps(asdict(config), default=str)),
+        "settings": asdict(config)
+        | {"bases": [Path(spec).name if Path(spec).exists() else spec for spec in config.bases]},
         "machine": _machine(),
         "versions": {name: version(name) for name in ("serac", "torch", "transformers", "peft")},
         "data_sha256": _data_digests(config),
@@ -133,7 +134,8 @@ def run(
         "reliability": [one.reliability for one in measured if one.reliability],
         "timing": [timing for one in measured for timing in one.timing],
     }
-    text = json.dumps(results, indent=1, ensure_ascii=False)
+    # of paths the name alone is kept: where they are is of no use elsewhere
+    text = json.dumps(results, indent=1, ensure_ascii=False, default=lambda path: path.name)
     (out / "results.json").write_text(text + "\n", encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found
@@ -331,8 +333,10 @@ def _data_digests(config: RunConfig) -> dict[str, str]:
 
 def _components(parts: Parts, config: RunConfig) -> dict[str, str]:
     files = []
-    if any(name in config.editors for name in ("serac", "serac-cross", "rp")):
+    if any(name in config.editors for name in ("serac", "serac-two-stage", "serac-cross", "rp")):
         files.append(parts.scope / "model.safetensors")
+    if "serac" in config.editors and SCOPE_FORMS[0] == "checked":
+        files.append(parts.scope / "check.json")
     if "serac-embedding" in config.editors:
         files.append(parts.scope / "projection.safetensors")
     if any(name.startswith("serac") for name in config.editors):
