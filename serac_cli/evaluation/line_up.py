@@ -35,7 +35,7 @@ from serac_cli.scope import (
     load_projection,
     load_scope_config,
 )
-from serac_cli.settings import Settings
+from serac_cli.settings import SCOPE_FORMS, Settings
 from store import Edit
 
 __all__ = ["DEFAULT_EDITORS", "EDITORS", "Parts", "line_up", "open_evaluated_base"]
@@ -43,7 +43,8 @@ __all__ = ["DEFAULT_EDITORS", "EDITORS", "Parts", "line_up", "open_evaluated_bas
 Progress = Callable[[str, int, int], None]
 
 _SERAC = {
-    "serac": ("SERAC", "two-stage", "trained"),
+    "serac": ("SERAC", SCOPE_FORMS[0], "trained"),
+    "serac-two-stage": ("SERAC, two-stage", "two-stage", "trained"),
     "serac-embedding": ("SERAC, embedding", "embedding", "trained"),
     "serac-cross": ("SERAC, cross-attention", "cross", "trained"),
     "serac-cosine": ("SERAC, untrained cosine", "cosine", "trained"),
@@ -51,7 +52,7 @@ _SERAC = {
 }
 EDITORS = ("none", *_SERAC, "lu", "ft")
 """The names by which ``serac evaluate run`` knows the editors."""
-DEFAULT_EDITORS = ("none", "serac", "serac-embedding", "serac-cross", "rp", "lu", "ft")
+DEFAULT_EDITORS = ("none", "serac", "serac-two-stage", "serac-embedding", "serac-cross", "rp", "lu", "ft")
 
 CROSS_MOST = 100
 """Cross-attention reads every edit with every query: it is not measured with more edits than these."""
@@ -92,6 +93,13 @@ class Parts:
             threshold = config.embedding_threshold
             return lambda edits: EmbeddingScope(FixedIndex(edits, self.encoder), projection, threshold)
         cross_encoder = self._once("cross", lambda: load_cross_encoder(self.scope))
+        if form == "checked":
+            from serac_cli.checked import CheckedScope, load_check
+
+            check, abstention = load_check(self.scope), self.trained().abstention
+            return lambda edits: CheckedScope(
+                TwoStageScope(FixedIndex(edits, self.encoder), cross_encoder), abstention, check
+            )
         make = CrossEncoderScope if form == "cross" else TwoStageScope
         return lambda edits: make(FixedIndex(edits, self.encoder), cross_encoder)
 
@@ -124,7 +132,8 @@ def open_evaluated_base(parts: Parts, spec: str) -> Base:
     local = open_base(replace(parts.settings, base=spec), parts.progress)
     local.model.float()
     identity = digest_of([spec, fingerprint(local.model), local.model.num_parameters()])
-    return Base(spec, identity, ScoringModel(local), parts.calls, parts.max_new_tokens)
+    name = Path(spec).name if Path(spec).exists() else spec
+    return Base(name, identity, ScoringModel(local), parts.calls, parts.max_new_tokens)
 
 
 def line_up(
