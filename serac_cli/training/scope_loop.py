@@ -1,7 +1,8 @@
 """The training loop of the cross-encoder (section 3 of the paper: binary cross-entropy on pairs).
 
-A plain torch loop: batches of one length, bfloat16 autocast and frozen word embeddings train this small model
-on a CPU several times as fast as sentence-transformers' trainer, which pads at random (measured, see the card).
+A plain torch loop, so that all that matters on a CPU is in sight: batches of like lengths, bfloat16 autocast, frozen
+embeddings, no dropout, and plain attention. A step of 64 pairs of 36 tokens takes 0.45 s of one core with AMX; with
+the fused attention that transformers takes by default, 0.97 s, most of it in that attention's backward pass.
 """
 
 import json
