@@ -65,7 +65,9 @@ class FixedIndex:
         known.update(zip(lacking, encoder.encode(lacking), strict=True))
         self.encoder = encoder
         self._edits = edits
-        self._matrix = np.array([known[text] for text in texts]).reshape(len(edits), -1)
+        self._matrix = np.array([known[text] for text in texts]).reshape(
+            len(edits), encoder.identity.dimensions
+        )
 
     def content(self) -> tuple[Callable[[int], Edit], Vectors]:
         """Returns the edits' unit vectors, (edits, dimensions), and what reads row i's edit."""
