@@ -1,11 +1,18 @@
 """Puts an editor together from the settings: the only place that knows which form goes by which name."""
 
 from serac_cli.backends.local import LocalModel, load_local_model
+from serac_cli.checked import CheckedScope, load_check
 from serac_cli.checkpoints import component_folder
+from serac_cli.counterfactual import (
+    InContextCounterfactual,
+    TrainedCounterfactual,
+    attach,
+    fingerprint,
+    read_config,
+)
 from serac_cli.editor import Editor
 from serac_cli.encoder import EditIndex, Encoder, load_encoder
 from serac_cli.models import Progress, resolve
-from serac_cli.protocols import Counterfactual
 from serac_cli.scope import (
     CosineScope,
     CrossEncoderScope,
@@ -18,9 +25,9 @@ from serac_cli.scope import (
 from serac_cli.settings import Settings
 from store import Memory
 
-__all__ = ["open_base", "open_counterfactual", "open_editor", "open_scope"]
+__all__ = ["open_base", "open_editor", "open_scope", "open_trained_counterfactual", "threshold_of"]
 
-AnyScope = CosineScope | CrossEncoderScope | EmbeddingScope | TwoStageScope
+AnyScope = CheckedScope | CosineScope | CrossEncoderScope | EmbeddingScope | TwoStageScope
 
 
 def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Editor:
@@ -30,20 +37,30 @@ def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Edito
     """
     base = open_base(settings, progress)
     encoder = load_encoder()
-    scope = open_scope(settings, memory, encoder)
+    trained = None
+    if settings.counterfactual == "trained" or settings.scope == "checked":
+        trained = open_trained_counterfactual(settings, progress, base)
+    scope = open_scope(settings, memory, encoder, trained)
     return Editor(
         memory=memory,
         encoder=encoder,
         scope=scope,
         base=base,
-        counterfactual=open_counterfactual(settings, base, progress),
+        counterfactual=trained
+        if trained and settings.counterfactual == "trained"
+        else InContextCounterfactual(base),
         threshold=threshold_of(settings, scope),
         max_new_tokens=settings.max_new_tokens,
     )
 
 
-def open_scope(settings: Settings, memory: Memory, encoder: Encoder) -> AnyScope:
-    """Returns the scope classifier over ``memory``. Raises ComponentError."""
+def open_scope(
+    settings: Settings, memory: Memory, encoder: Encoder, trained: TrainedCounterfactual | None
+) -> AnyScope:
+    """Returns the scope classifier over ``memory``; the checked form needs the ``trained`` counterfactual model.
+
+    Raises ComponentError.
+    """
     index = EditIndex(memory, encoder)
     folder = component_folder("scope")
     match settings.scope:
@@ -55,8 +72,11 @@ def open_scope(settings: Settings, memory: Memory, encoder: Encoder) -> AnyScope
             )
         case "cross":
             return CrossEncoderScope(index, load_cross_encoder(folder))
-        case _:
+        case "two-stage":
             return TwoStageScope(index, load_cross_encoder(folder))
+    assert trained is not None, "the checked form asks the trained counterfactual model"
+    two_stage = TwoStageScope(index, load_cross_encoder(folder))
+    return CheckedScope(two_stage, trained.first_token_abstains, load_check(folder))
 
 
 def threshold_of(settings: Settings, scope: AnyScope) -> float:
@@ -69,20 +89,18 @@ def open_base(settings: Settings, progress: Progress) -> LocalModel:
     return _load(settings, settings.base, progress)
 
 
-def open_counterfactual(settings: Settings, base: LocalModel, progress: Progress) -> Counterfactual:
-    """Returns the counterfactual model; the trained one shares the weights of ``base`` where it was trained over them.
+def open_trained_counterfactual(
+    settings: Settings, progress: Progress, base: LocalModel | None = None
+) -> TrainedCounterfactual:
+    """Returns the trained counterfactual model; it shares the weights of ``base`` where it was trained over them.
 
     Raises ComponentError, and ModelError where it needs a model of its own that cannot be had.
     """
-    from serac_cli import counterfactual
-
-    if settings.counterfactual == "in-context":
-        return counterfactual.InContextCounterfactual(base)
     folder = component_folder("counterfactual")
-    config = counterfactual.read_config(folder)
-    if counterfactual.fingerprint(base.model) != config["base_fingerprint"]:
+    config = read_config(folder)
+    if base is None or fingerprint(base.model) != config["base_fingerprint"]:
         base = _load(settings, config["base"], progress)
-    return counterfactual.attach(base, folder)
+    return attach(base, folder)
 
 
 def _load(settings: Settings, spec: str, progress: Progress) -> LocalModel:

@@ -12,7 +12,8 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
-from serac_cli.assembly import open_base, open_counterfactual, open_editor
+from serac_cli.assembly import open_base, open_editor
+from serac_cli.counterfactual import InContextCounterfactual
 from serac_cli.edit_files import Row
 from serac_cli.editor import Editor, add_edits
 from serac_cli.errors import SeracError, SettingsError, explain
@@ -118,9 +119,9 @@ class Repl:
             return
         settings = replace(self.settings, base=arguments)
         with self.output.progress() as report:
-            base = open_base(settings, report)
-            self.editor.counterfactual = open_counterfactual(settings, base, report)
-        self.editor.base = base
+            self.editor.base = open_base(settings, report)
+        if settings.counterfactual == "in-context":
+            self.editor.counterfactual = InContextCounterfactual(self.editor.base)
         self.settings = settings
 
     def _threshold(self, arguments: str) -> None:

@@ -18,7 +18,7 @@ from serac_cli.errors import SettingsError
 __all__ = ["COUNTERFACTUAL_FORMS", "DEFAULT_BASE", "SCOPE_FORMS", "Settings", "load_settings"]
 
 DEFAULT_BASE = "smollm2-135m-instruct"
-SCOPE_FORMS = ("two-stage", "cross", "embedding", "cosine")
+SCOPE_FORMS = ("checked", "two-stage", "cross", "embedding", "cosine")
 COUNTERFACTUAL_FORMS = ("trained", "in-context")
 
 

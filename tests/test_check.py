@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from serac_cli import assembly, encoder
 from serac_cli.app import app
+from serac_cli.editor import Editor
 from serac_cli.errors import InputFileError
 from serac_cli.fakes import FakeBase, FakeCounterfactual, FakeEncoder, FakeScope
 from serac_cli.probes import Expectation, read_probe_file, run_checks
@@ -25,23 +26,25 @@ def memory(home):
 
 @pytest.fixture
 def fakes(monkeypatch):
-    """The command line over fakes; the base model says when it is loaded."""
-    loaded = []
+    """The command line over fakes, with the two-stage form; the list has a word for each editor that was opened."""
+    opened = []
 
-    def open_scope(settings, memory, _):
+    def open_scope(settings, memory, *_):
         scope = FakeScope(memory)
         scope.threshold = 0.8
         return scope
 
-    def open_base(settings, progress):
-        loaded.append("base")
-        return FakeBase()
+    def open_editor(settings, memory, progress):
+        opened.append("editor")
+        return Editor(
+            memory, FakeEncoder(), open_scope(settings, memory), FakeBase(), FakeCounterfactual(), 0.8
+        )
 
+    monkeypatch.setenv("SERAC_SCOPE", "two-stage")
     monkeypatch.setattr(encoder, "load_encoder", FakeEncoder)
     monkeypatch.setattr(assembly, "open_scope", open_scope)
-    monkeypatch.setattr(assembly, "open_base", open_base)
-    monkeypatch.setattr(assembly, "open_counterfactual", lambda *_: FakeCounterfactual())
-    return loaded
+    monkeypatch.setattr(assembly, "open_editor", open_editor)
+    return opened
 
 
 def why(memory, expected, said="Keir Starmer"):
@@ -153,7 +156,7 @@ def test_check_exits_1_and_shows_what_fails_and_why(memory, fakes, tmp_path):
     assert done.exit_code == 1
     assert done.stdout == "line 3\twhere is siemens\tout of scope\tin scope of edit 2, 1.000 ≥ 0.800\n"
     assert "1 of 2 probes pass" in done.stderr
-    assert fakes == ["base"]
+    assert fakes == ["editor"]
 
 
 def test_json_holds_every_probe(memory, fakes, tmp_path):

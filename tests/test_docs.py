@@ -5,9 +5,21 @@ from conftest import ROOT
 
 
 def test_the_command_reference_is_the_help_of_the_code(tmp_path):
-    command = ["-m", "typer", "serac_cli.app", "utils", "docs", "--name", "serac", "--output", tmp_path / "commands.md"]
+    command = [
+        "-m",
+        "typer",
+        "serac_cli.app",
+        "utils",
+        "docs",
+        "--name",
+        "serac",
+        "--output",
+        tmp_path / "commands.md",
+    ]
     subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=ROOT)
-    assert (ROOT / "docs" / "commands.md").read_text() == (tmp_path / "commands.md").read_text(), "run `make docs`"
+    assert (ROOT / "docs" / "commands.md").read_text() == (tmp_path / "commands.md").read_text(), (
+        "run `make docs`"
+    )
 
 
 def test_the_readme_names_commands_that_exist():

@@ -16,7 +16,9 @@ FIELDS = ["query", "in_scope", "probability", "threshold", "edit", "before", "af
 
 
 def serac(*arguments, stdin=""):
-    return subprocess.run([*SERAC, *arguments], input=stdin, capture_output=True, text=True, env=dict(os.environ))
+    return subprocess.run(
+        [*SERAC, *arguments], input=stdin, capture_output=True, text=True, env=dict(os.environ)
+    )
 
 
 @pytest.fixture
@@ -57,7 +59,9 @@ def test_without_before_the_base_is_not_asked_where_an_edit_answers(demo):
 def test_an_edit_added_and_retired_changes_the_answer_and_back(demo):
     query = "what is the wifi password of the Marsh Lane depot"
     before = json.loads(serac("ask", query, "--json").stdout)["after"]
-    assert serac("edit", "add", "What is the wifi password of the Marsh Lane depot?", "tulip-94").returncode == 0
+    assert (
+        serac("edit", "add", "What is the wifi password of the Marsh Lane depot?", "tulip-94").returncode == 0
+    )
     assert "tulip-94" in json.loads(serac("ask", query, "--json").stdout)["after"]
     assert serac("edit", "undo").returncode == 0
     assert json.loads(serac("ask", query, "--json").stdout)["after"] == before

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from serac_cli.commands.common import (
     settings_of,
 )
 from serac_cli.errors import InputFileError
+
+if TYPE_CHECKING:
+    from serac_cli.protocols import ScopeClassifier
 
 __all__ = ["app", "check"]
 
@@ -47,9 +50,9 @@ def check(
     """Runs probes against the memory, shows which fail and why, and exits 1 if any does.
 
     A probe is a query that must be in scope (of a certain edit), or out of scope; with an answer, that must occur in
-    what is answered. The language models are loaded only if a probe expects an answer.
+    what is answered. The base model is loaded only if a probe expects an answer.
     """
-    from serac_cli.assembly import open_base, open_counterfactual, open_scope, threshold_of
+    from serac_cli.assembly import open_editor, open_scope, open_trained_counterfactual, threshold_of
     from serac_cli.encoder import load_encoder
     from serac_cli.probes import read_probe_file, run_checks, stored
     from store import Edit
@@ -62,23 +65,23 @@ def check(
         expectations = read_probe_file(file, edits.edits()) if file else stored(edits)
         if not expectations:
             raise InputFileError("there are no probes to run", "add one with `serac probe add ID QUERY`")
-        classifier = open_scope(settings, edits, load_encoder())
-        models = None
+        editor = None
         if any(expected.answer for expected in expectations):
-            model = open_base(settings, report)
-            models = model, open_counterfactual(settings, model, report)
+            editor = open_editor(settings, edits, report)
+            classifier: ScopeClassifier = editor.scope
+            limit = editor.threshold
+        else:
+            trained = open_trained_counterfactual(settings, report) if settings.scope == "checked" else None
+            form = open_scope(settings, edits, load_encoder(), trained)
+            classifier, limit = form, threshold_of(settings, form)
 
         def answer(query: str, edit: Edit | None) -> str:
-            assert models is not None, "an answer is expected, so the models are loaded"
+            assert editor is not None, "an answer is expected, so the models are loaded"
             longest = settings.max_new_tokens
-            pieces = (
-                models[1].generate(query, edit, max_new_tokens=longest)
-                if edit
-                else models[0].generate(query, max_new_tokens=longest)
-            )
-            return "".join(pieces)
+            if edit is None:
+                return "".join(editor.base.generate(query, max_new_tokens=longest))
+            return "".join(editor.counterfactual.generate(query, edit, max_new_tokens=longest))
 
-        limit = threshold_of(settings, classifier)
         checks = run_checks(expectations, classifier, limit, answer, lambda d, n: report("checking", d, n))
     failed = [one for one in checks if not one.passed]
     if json:

@@ -40,7 +40,8 @@ BaseOption = Annotated[
     typer.Option("--base", help="The base model: a catalogue name, a folder, a .gguf file or a hub id."),
 ]
 ScopeOption = Annotated[
-    str | None, typer.Option("--scope", help="The scope classifier: two-stage, cross, embedding or cosine.")
+    str | None,
+    typer.Option("--scope", help="The scope classifier: checked, two-stage, cross, embedding or cosine."),
 ]
 CounterfactualOption = Annotated[
     str | None, typer.Option("--counterfactual", help="The counterfactual model: trained or in-context.")

@@ -22,6 +22,7 @@ app = typer.Typer(help="Measure the editor and its components.", no_args_is_help
 
 @app.command()
 def scope(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -31,7 +32,7 @@ def scope(
         ),
     ] = None,
     edits: Annotated[int, typer.Option(help="How many edits are in memory at once.", min=1)] = 1000,
-    form: Annotated[str, typer.Option(help="two-stage, cross, embedding or cosine.")] = "two-stage",
+    form: Annotated[str, typer.Option(help="checked, two-stage, cross, embedding or cosine.")] = "checked",
     model: Annotated[
         Path | None, typer.Option(help="A folder that `serac train scope` wrote; by default the shipped one.")
     ] = None,
@@ -50,12 +51,16 @@ def scope(
     lines: LinesOption = False,
 ) -> None:
     """Measures the scope classifier by kind of query, against the bars it is held to."""
+    from serac_cli.assembly import open_trained_counterfactual
     from serac_cli.evaluation.scope_command import ScopeEvaluation, evaluate_scope, write_card
 
     run = ScopeEvaluation(form, edits, limit, data, typed, model, threshold)
     output = output_for(json, lines)
     with output.progress() as report:
-        result = evaluate_scope(run, progress=report)
+        abstention = None
+        if form == "checked":
+            abstention = open_trained_counterfactual(settings_of(context), report).first_token_abstains
+        result = evaluate_scope(run, report, abstention)
     if card:
         write_card(card, result)
     if json or lines:
@@ -159,7 +164,8 @@ def run_all(
     editor: Annotated[
         list[str] | None,
         typer.Option(
-            help="none, serac, serac-embedding, serac-cross, serac-cosine, rp, lu or ft; may be repeated.",
+            help="none, serac (the default form), serac-two-stage, serac-embedding, serac-cross, serac-cosine, rp, lu "
+            "or ft; may be repeated.",
             show_default="all but serac-cosine",
         ),
     ] = None,

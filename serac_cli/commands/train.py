@@ -117,3 +117,53 @@ def counterfactual(
         )
         train_counterfactual(run, resume=resume, heard=report)
     output.note(f"written to {out}; `serac evaluate counterfactual --model {out}` measures it")
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="The directory with the public sets (train/, dev/); without it the hand-written ones are used.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for check.json; by default the scope classifier's own.")
+    ] = None,
+    edits: Annotated[int, typer.Option(help="How many edits are in memory at once.", min=1)] = 1000,
+    limit: Annotated[int, typer.Option(help="At most so many queries of a set and kind.", min=1)] = 60,
+) -> None:
+    """Fits, on development sets, the say that the counterfactual model has in the checked form's decision."""
+    from serac_cli.assembly import open_trained_counterfactual
+    from serac_cli.checked import save_check
+    from serac_cli.checkpoints import component_folder
+    from serac_cli.encoder import load_encoder
+    from serac_cli.evaluation.scope_sets import (
+        natural_evidence_set,
+        natural_set,
+        natural_stance_set,
+        scope_sets,
+    )
+    from serac_cli.scope import FixedIndex, TwoStageScope, load_cross_encoder
+    from serac_cli.training.check_training import fit_check
+
+    output, folder = output_for(), component_folder("scope")
+    encoder, cross_encoder = load_encoder(), load_cross_encoder(folder)
+    sets = (
+        scope_sets(data, edits, limit)
+        if data
+        else [natural_set(), natural_evidence_set(), natural_stance_set()]
+    )
+    with output.progress() as report:
+        trained = open_trained_counterfactual(settings_of(context), report)
+        fitted = fit_check(
+            sets,
+            lambda one: TwoStageScope(FixedIndex(one.edits, encoder), cross_encoder),
+            trained.first_token_abstains,
+            report,
+        )
+    save_check(out or folder, fitted)
+    output.note(f"{fitted}; written to {out or folder}")

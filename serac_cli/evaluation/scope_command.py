@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from serac_cli.checked import Abstention, CheckedScope, load_check
 from serac_cli.checkpoints import component_folder
 from serac_cli.encoder import Vectors, load_encoder
 from serac_cli.errors import SettingsError
@@ -31,7 +32,7 @@ from serac_cli.scope import (
 
 __all__ = ["FORMS", "ScopeEvaluation", "evaluate_scope", "write_card"]
 
-FORMS = ("two-stage", "cross", "embedding", "cosine")
+FORMS = ("checked", "two-stage", "cross", "embedding", "cosine")
 Progress = Callable[[str, int, int], None]
 
 
@@ -52,15 +53,20 @@ class ScopeEvaluation:
     threshold: float | None = None
 
 
-def evaluate_scope(run: ScopeEvaluation, progress: Progress | None = None) -> ScopeReport:
-    """Returns the report of one form. Raises SettingsError for an unknown form, ComponentError for bad weights."""
+def evaluate_scope(
+    run: ScopeEvaluation, progress: Progress | None = None, abstention: Abstention | None = None
+) -> ScopeReport:
+    """Returns the report of one form; the checked one needs the counterfactual model's ``abstention``.
+
+    Raises SettingsError for an unknown form, ComponentError for bad weights.
+    """
     if run.form not in FORMS:
         raise SettingsError(
             f"unknown form of the scope classifier: {run.form}", f"try one of {', '.join(FORMS)}"
         )
     folder = run.model or component_folder("scope")
     encoder = load_encoder()
-    make = _maker(run.form, folder)
+    make = _maker(run.form, folder, abstention)
     sets: list[ScopeSet] = [typed_set(run.typed)] if run.typed else []
     if run.data is not None:
         sets += scope_sets(run.data, run.edits, run.limit)
@@ -77,7 +83,7 @@ def evaluate_scope(run: ScopeEvaluation, progress: Progress | None = None) -> Sc
     return report(run.form, run.edits, threshold, outcomes)
 
 
-def _maker(form: str, folder: Path) -> Callable[[Index], ScopeForm]:
+def _maker(form: str, folder: Path, abstention: Abstention | None) -> Callable[[Index], ScopeForm]:
     if form == "cosine":
         return CosineScope
     if form == "embedding":
@@ -86,6 +92,9 @@ def _maker(form: str, folder: Path) -> Callable[[Index], ScopeForm]:
     cross_encoder = load_cross_encoder(folder)
     if form == "cross":
         return lambda index: CrossEncoderScope(index, cross_encoder)
+    if form == "checked" and abstention is not None:
+        check = load_check(folder)
+        return lambda index: CheckedScope(TwoStageScope(index, cross_encoder), abstention, check)
     return lambda index: TwoStageScope(index, cross_encoder)
 
 
@@ -95,8 +104,8 @@ def write_card(folder: Path, result: ScopeReport) -> None:
     metrics = json.loads(path.read_text("utf-8")) if path.exists() else {}
     metrics[f"{result.form}, {result.edits} edits"] = result.as_dict()
     path.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if result.form == "two-stage":
-        _draw_reliability(folder / "reliability.png", result)
+    if result.form in ("checked", "two-stage"):
+        _draw_reliability(folder / f"reliability-{result.form}.png", result)
 
 
 def _draw_reliability(path: Path, result: ScopeReport) -> None:

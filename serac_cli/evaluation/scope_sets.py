@@ -19,7 +19,7 @@ from serac_cli.training.scope_templates import similar_name
 from serac_cli.training.sources import Fact, NaturalEdit, normalise
 from store import Edit, Kind
 
-__all__ = ["Probe", "ScopeSet", "edit_of", "natural_set", "scope_sets", "typed_set"]
+__all__ = ["Probe", "ScopeSet", "edit_of", "limited", "natural_set", "scope_sets", "typed_set"]
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def scope_sets(data: Path, size: int, limit: int, seed: int = 0) -> list[ScopeSe
         natural_evidence_set(),
         natural_stance_set(),
     ]
-    return [_limited(one.padded(fillers, size), limit, rng) for one in sets]
+    return [limited(one.padded(fillers, size), limit, rng) for one in sets]
 
 
 def _distinct(facts: Sequence[Fact]) -> list[Fact]:
@@ -175,7 +175,7 @@ def _distinct(facts: Sequence[Fact]) -> list[Fact]:
     return list(seen.values())
 
 
-def _limited(one: ScopeSet, limit: int, rng: random.Random) -> ScopeSet:
+def limited(one: ScopeSet, limit: int, rng: random.Random) -> ScopeSet:
     by_kind: dict[str, list[Probe]] = {}
     for probe in one.probes:
         by_kind.setdefault(probe.kind, []).append(probe)

@@ -61,10 +61,14 @@ def train_cross_encoder(
     torch.manual_seed(settings.seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "embeddings" not in name
-    model.set_attn_implementation("eager")  # the fused one spends half of the step in its backward pass on a CPU
+    model.set_attn_implementation(
+        "eager"
+    )  # the fused one spends half of the step in its backward pass on a CPU
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0  # few epochs on many texts: it slows the fit and each step, and guards against nothing
+            module.p = (
+                0.0  # few epochs on many texts: it slows the fit and each step, and guards against nothing
+            )
     decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     optimizer = torch.optim.AdamW(

@@ -1,0 +1,95 @@
+"""The third check: the counterfactual model has a say in whether the edit settles the query.
+
+The paper's g_phi and h_psi are trained apart, and so are ours; but h_psi reads every pair that g_phi lets through
+anyway, and is trained to abstain where an edit does not determine the answer. Its abstention is folded into the
+probability, so that a false match is vetoed and a hesitant one confirmed.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from serac_cli.errors import ComponentError
+from serac_cli.protocols import Match
+from serac_cli.scope import TwoStageScope
+from store import Edit
+
+__all__ = ["Abstention", "Check", "CheckedScope", "load_check", "logit", "save_check"]
+
+FILE = "check.json"
+
+Abstention = Callable[[str, Edit], float]
+"""The counterfactual model's probability, 0 to 1, that the edit does not determine the answer to the query."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """How both models' words are weighed: sigmoid(scope logit(p) + abstention logit(1 - a) + bias).
+
+    p is g_phi's probability, a that of abstaining. Matches under ``floor`` are not checked: they stay as they are.
+    ``looked_at`` is the number of matches checked at most.
+    """
+
+    scope: float
+    abstention: float
+    bias: float
+    threshold: float
+    floor: float = 0.02
+    looked_at: int = 2
+
+    def probability(self, match: float, abstains: float) -> float:
+        """Returns the probability of scope given what both models say."""
+        score = self.scope * logit(match) + self.abstention * logit(1.0 - abstains) + self.bias
+        return float(1.0 / (1.0 + np.exp(-score)))
+
+
+class CheckedScope:
+    """The two-stage form, whose likeliest matches the counterfactual model confirms or vetoes."""
+
+    def __init__(self, scope: TwoStageScope, abstention: Abstention, check: Check) -> None:
+        self.scope = scope
+        self.abstention = abstention
+        self.check = check
+        self.threshold = check.threshold
+
+    def match(self, query: str, k: int) -> list[Match]:
+        """Returns the ``k`` edits of highest probability, highest first."""
+        return self.match_all([query], k)[0]
+
+    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
+        """Returns :meth:`match` of each query."""
+        found = self.scope.match_all(queries, max(k, self.check.looked_at))
+        return [self._checked(query, matches)[:k] for query, matches in zip(queries, found, strict=True)]
+
+    def _checked(self, query: str, matches: Sequence[Match]) -> list[Match]:
+        doubtful = [m for m in matches[: self.check.looked_at] if m.probability >= self.check.floor]
+        # the likeliest comes last: the counterfactual model has then read its prompt already when it answers
+        checked = [
+            replace(m, probability=self.check.probability(m.probability, self.abstention(query, m.edit)))
+            for m in reversed(doubtful)
+        ]
+        return sorted([*reversed(checked), *matches[len(doubtful) :]], key=lambda m: -m.probability)
+
+
+def logit(probability: float) -> float:
+    """Returns log(p / (1 - p)), of p clipped to [0.0001, 0.9999]."""
+    clipped = min(max(probability, 1e-4), 1.0 - 1e-4)
+    return float(np.log(clipped / (1.0 - clipped)))
+
+
+def save_check(folder: Path, check: Check) -> None:
+    """Writes ``check.json`` to ``folder``."""
+    (folder / FILE).write_text(json.dumps(asdict(check), indent=2) + "\n", encoding="utf-8")
+
+
+def load_check(folder: Path) -> Check:
+    """Returns the check in ``folder``. Raises ComponentError if it is missing or has other keys."""
+    try:
+        return Check(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ComponentError(
+            f"the check in {folder} cannot be read: {error}", "choose --scope two-stage, or reinstall serac"
+        ) from error

@@ -1,0 +1,93 @@
+"""The third check, over scope classifiers and abstentions made up here."""
+
+import json
+
+import pytest
+
+from serac_cli.checked import Check, CheckedScope, load_check, logit, save_check
+from serac_cli.errors import ComponentError
+from serac_cli.evaluation.scope_sets import Probe, ScopeSet, edit_of
+from serac_cli.protocols import Match
+from serac_cli.training.check_training import fit_check
+
+EDITS = [edit_of(number, f"prompt {number}", "target") for number in range(1, 5)]
+EVEN = Check(scope=0.5, abstention=0.5, bias=0.0, threshold=0.5)
+
+
+class Ranked:
+    """A scope classifier with fixed probabilities for its edits."""
+
+    def __init__(self, *probabilities):
+        self.matches = [Match(edit, p, p) for edit, p in zip(EDITS, probabilities, strict=False)]
+
+    def match_all(self, queries, k):
+        return [self.matches[:k] for _ in queries]
+
+
+def abstaining(**by_prompt):
+    asked = []
+
+    def abstention(query, edit):
+        asked.append(edit.id)
+        return by_prompt[f"e{edit.id}"]
+
+    return abstention, asked
+
+
+def test_an_abstention_vetoes_a_match():
+    abstention, _ = abstaining(e1=0.999)
+    match = CheckedScope(Ranked(0.9), abstention, EVEN).match("q", 1)[0]
+    assert match.probability < EVEN.threshold
+    assert match.similarity == 0.9
+
+
+def test_a_confident_answer_confirms_a_hesitant_match():
+    abstention, _ = abstaining(e1=0.01)
+    assert CheckedScope(Ranked(0.3), abstention, EVEN).match("q", 1)[0].probability > EVEN.threshold
+
+
+def test_the_second_edit_wins_where_the_counterfactual_model_abstains_on_the_first():
+    abstention, asked = abstaining(e1=0.99, e2=0.01)
+    found = CheckedScope(Ranked(0.8, 0.6, 0.5), abstention, EVEN).match("q", 3)
+    assert [match.edit.id for match in found][0] == 2
+    assert asked == [2, 1], "the likeliest comes last, so that its prompt need not be read again"
+
+
+def test_matches_under_the_floor_are_not_read():
+    abstention, asked = abstaining()
+    found = CheckedScope(Ranked(0.01, 0.005), abstention, EVEN).match("q", 2)
+    assert asked == []
+    assert [match.probability for match in found] == [0.01, 0.005]
+
+
+def test_an_empty_memory_has_no_match():
+    assert CheckedScope(Ranked(), abstaining()[0], EVEN).match("q", 1) == []
+
+
+def test_the_probability_is_the_logistic_of_both_logits():
+    check = Check(scope=2.0, abstention=1.0, bias=-1.0, threshold=0.5)
+    assert check.probability(0.5, 0.5) == pytest.approx(1 / (1 + 2.718281828**1.0))
+    assert logit(0.0) == pytest.approx(-logit(1.0))
+
+
+def test_the_fit_learns_to_trust_the_model_that_is_right():
+    probes = [Probe("in", "in", frozenset({1})), Probe("out", "out")] * 30
+    sets = [ScopeSet("made up", tuple(EDITS), tuple(probes))]
+    check = fit_check(
+        sets, lambda _: Ranked(0.5), lambda query, _: 0.1 if query == "in" else 0.9, lambda *_: None
+    )
+    assert check.abstention > 5 * abs(check.scope)
+    assert check.probability(0.5, 0.1) > check.threshold > check.probability(0.5, 0.9)
+
+
+def test_a_check_is_read_as_it_was_written(tmp_path):
+    save_check(tmp_path, EVEN)
+    assert load_check(tmp_path) == EVEN
+
+
+@pytest.mark.parametrize("content", [None, "{", json.dumps({"scope": 1.0, "magic": 2})])
+def test_a_missing_or_damaged_check_is_refused(tmp_path, content):
+    if content is not None:
+        (tmp_path / "check.json").write_text(content)
+    with pytest.raises(ComponentError, match="cannot be read"):
+        load_check(tmp_path)
