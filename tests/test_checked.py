@@ -49,7 +49,7 @@ def test_a_confident_answer_confirms_a_hesitant_match():
 def test_the_second_edit_wins_where_the_counterfactual_model_abstains_on_the_first():
     abstention, asked = abstaining(e1=0.99, e2=0.01)
     found = CheckedScope(Ranked(0.8, 0.6, 0.5), abstention, EVEN).match("q", 3)
-    assert [match.edit.id for match in found][0] == 2
+    assert found[0].edit.id == 2
     assert asked == [2, 1], "the likeliest comes last, so that its prompt need not be read again"
 
 

@@ -176,6 +176,7 @@ def _distinct(facts: Sequence[Fact]) -> list[Fact]:
 
 
 def limited(one: ScopeSet, limit: int, rng: random.Random) -> ScopeSet:
+    """Returns the set with at most ``limit`` probes of a kind, drawn at random; four times as many real queries."""
     by_kind: dict[str, list[Probe]] = {}
     for probe in one.probes:
         by_kind.setdefault(probe.kind, []).append(probe)
