@@ -173,7 +173,7 @@ def test_the_program_answers_on_a_real_terminal(real_home):
         encoding="utf-8",
         timeout=120,
     )
-    child.expect("serac> ")
+    child.expect("serac>")
     child.send("/add Who is the mayor of Larkfield? => Ada Quill\r")
     child.expect("added edit 1")
     child.send("who is larkfield's mayor\r")
