@@ -16,15 +16,6 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -103,6 +94,16 @@ class Output:
     @contextmanager
     def progress(self) -> Iterator[Any]:
         """Yields a function ``report(label, done, total)``; totals over 10,000,000 are shown as bytes."""
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TaskID,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         bars: dict[str, tuple[Progress, TaskID]] = {}
 
         def report(label: str, done: int, total: int) -> None:
