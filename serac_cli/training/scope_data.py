@@ -25,6 +25,7 @@ from serac_cli.training.scope_pairs import (
     template_pairs,
     varied,
 )
+from serac_cli.training.scope_properties import other_properties, property_pairs
 from serac_cli.training.sources import Query, keep, mentions
 
 if TYPE_CHECKING:
@@ -77,14 +78,14 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     zsre = sources.zsre(train / "zsre_train.json")
     facts = [
         *some(zsre, 1800),
-        *some(sources.counterfact(train / "counterfact-train.json", train / "counterfact-edit.json"), 1000),
+        *some(sources.counterfact(train / "counterfact-train.json", train / "counterfact-edit.json"), 2000),
         *some(sources.wikifactdiff(train / "wikifactdiff_train.json"), 500),
         *some(sources.mquake(train / "mquake_edit_questions.json"), 1000),
         *some(
             sources.knowedit(
                 train / "knowedit_wiki_counterfact_train.json", train / "knowedit_wiki_recent_train.json"
             ),
-            500,
+            2000,
         ),
     ]
     facts = [
@@ -94,9 +95,10 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     ]
     from_facts = list(fact_pairs(facts, rng))
     pairs += from_facts
+    pairs += other_properties(facts, rng)
     pairs += inverse_pairs(some([f for f in zsre if keep(f.subject, excluded)], 6000), rng)
 
-    # 3. Templates over real and made-up subjects
+    # 3. Templates over real and made-up subjects, properties of real ones
     triples = [(t.relation, t.subject, t.object) for t in sources.pararel_triples(train / "pararel_triples")]
     triples += [
         (q.relation, q.subject, q.answers[0])
@@ -104,6 +106,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     ]
     pools = pools_of(t for t in triples if keep(t[1], excluded))
     pairs += template_pairs(pools, round(3500 * scale), rng)
+    pairs += property_pairs(pools, round(3500 * scale), rng)
 
     # 4. Evidence of public sets, questions that do or do not ask the same
     public = [
@@ -115,6 +118,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
         for record in public
         if (keep(record.page, excluded) if record.page else not mentions(record.text, excluded))
     ]
+    pairs += prefixed([p for p in from_facts if p.kind == "cloze"], [record.text for record in public], rng)
     pairs += evidence_pairs(public, rng)
     pairs += near_evidence_pairs([*public, *evidence], encode, rng)
     pairs += count_pairs(round(1500 * scale), rng)
@@ -147,6 +151,13 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     for kind, count in Counter(f"{form(p.query)} {'in' if p.label else 'out'}" for p in pairs).most_common():
         logger.info("%7d queries of form %s", count, kind)
     return pairs
+
+
+def prefixed(clozes: Sequence[Pair], sentences: Sequence[str], rng: random.Random) -> list[Pair]:
+    """Returns one in four of the pairs with an unrelated sentence before the query, as CounterFact has them."""
+    short = [text for text in sentences if len(text) < 120]
+    chosen = rng.sample(list(clozes), len(clozes) // 4) if short else []
+    return [replace(pair, query=f"{rng.choice(short)} {pair.query}") for pair in chosen]
 
 
 def mined_pairs(
