@@ -1,6 +1,7 @@
 """Opens the memory's file, upgrades it where needed, and runs its transactions.
 
-SQLite's own errors leave the store only through :func:`translated`.
+SQLite's own errors leave the store only through :func:`translated`. What only creating or upgrading needs, the
+file lock and sqlite-utils, is imported then: opening a memory is part of the start of every command.
 """
 
 import os
@@ -11,10 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from filelock import FileLock, Timeout
-from sqlite_utils import Database
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
-
 from store.errors import (
     MemoryBusy,
     MemoryNotFound,
@@ -22,10 +19,16 @@ from store.errors import (
     MemoryUnwritable,
     NotAMemory,
 )
-from store.migrations import APPLICATION_ID, MIGRATIONS, pending, unknown
+from store.migrations import APPLICATION_ID, STEPS, applied, apply
 
 if TYPE_CHECKING:
+    import sqlite3
     from sqlite3 import Connection
+else:
+    try:  # the choice that sqlite-utils makes
+        import pysqlite3 as sqlite3
+    except ImportError:
+        import sqlite3
 
 __all__ = ["LOCK_TIMEOUT", "connect", "translated", "use_wal", "writing"]
 
@@ -55,8 +58,8 @@ def connect(path: Path, *, create: bool) -> "Connection":
         connection = _open(path)
         try:
             if _needs_upgrade(connection, path):
-                with _lock(path):
-                    MIGRATIONS.apply(_database(connection))
+                with _locked(path):
+                    apply(connection)
         except BaseException:
             connection.close()
             raise
@@ -92,11 +95,9 @@ def use_wal(path: Path) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turns the errors of SQLite, of the file system and of the file lock into the store's own."""
+    """Turns the errors of SQLite and of the file system into the store's own."""
     try:
         yield
-    except Timeout:
-        raise MemoryBusy(f"the edit memory {path} is being upgraded by another process") from None
     except OSError as error:
         raise MemoryUnwritable(f"cannot write the edit memory {path}: {error.strerror or error}") from error
     except sqlite3.DatabaseError as error:
@@ -130,7 +131,7 @@ def _create(path: Path) -> None:
     for folder in reversed([path.parent, *path.parent.parents]):
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
-    with _lock(path):
+    with _locked(path):
         if _exists(path):
             return
         unfinished = path.with_name(f"{path.name}.new")
@@ -140,7 +141,7 @@ def _create(path: Path) -> None:
         connection = _open(unfinished)
         try:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            MIGRATIONS.apply(_database(connection))
+            apply(connection)
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
@@ -177,14 +178,10 @@ def _connect(path: Path, options: str) -> "Connection":
 def _needs_upgrade(connection: "Connection", path: Path) -> bool:
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise NotAMemory(f"{path} is not an edit memory: it is a database of something else")
-    database = _database(connection)
-    if names := unknown(database):
-        raise MemoryTooNew(f"the edit memory {path} was written by a newer version (it has {names[-1]})")
-    return pending(database)
-
-
-def _database(connection: "Connection") -> Database:
-    return Database(connection, execute_plugins=False)
+    names = applied(connection)
+    if unknown := [name for name in names if name not in STEPS]:
+        raise MemoryTooNew(f"the edit memory {path} was written by a newer version (it has {unknown[-1]})")
+    return len(names) < len(STEPS)
 
 
 def _pragma(connection: "Connection", name: str) -> object:
@@ -195,5 +192,13 @@ def _companions(path: Path) -> list[Path]:
     return [path.with_name(f"{path.name}-{suffix}") for suffix in ("journal", "wal", "shm")]
 
 
-def _lock(path: Path) -> FileLock:
-    return FileLock(path.with_name(f"{path.name}.lock"), timeout=LOCK_TIMEOUT, mode=0o600)
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keeps other processes from creating or upgrading the memory while the block runs."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(path.with_name(f"{path.name}.lock"), timeout=LOCK_TIMEOUT, mode=0o600):
+            yield
+    except Timeout:
+        raise MemoryBusy(f"the edit memory {path} is being upgraded by another process") from None

@@ -3,22 +3,24 @@
 Append-only: a released step is never edited, so that a file written by any older version arrives at
 the same schema. sqlite-utils runs each step in one transaction with the record of it. The steps are
 plain SQL, because the meaning of a library call may change under a step that must not.
+
+Whether a memory is up to date is asked at every start of the program, and takes a query. sqlite-utils, which is slow
+to import, is needed only where it is not.
 """
 
-from sqlite_utils import Database, Migrations
+from typing import TYPE_CHECKING
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "pending", "unknown"]
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+__all__ = ["APPLICATION_ID", "STEPS", "applied", "apply"]
 
 APPLICATION_ID = 0x53657263
 """``PRAGMA application_id`` of every memory: "Serc" in ASCII."""
 
-MIGRATIONS = Migrations("serac")
-
-
-@MIGRATIONS(name="0001_edits")
-def _edits(db: Database) -> None:
-    """Edits, their vectors by encoder, and the events that led to them."""
-    for statement in (
+STEPS: dict[str, tuple[str, ...]] = {
+    # Edits, their vectors by encoder, and the events that led to them.
+    "0001_edits": (
         """
         CREATE TABLE edits (
             id INTEGER PRIMARY KEY,
@@ -72,14 +74,9 @@ def _edits(db: Database) -> None:
         "CREATE INDEX events_by_edit ON events (edit_id)",
         "CREATE INDEX events_by_batch ON events (batch)",
         "CREATE INDEX events_by_undoes ON events (undoes) WHERE undoes IS NOT NULL",
-    ):
-        db.execute(statement)
-
-
-@MIGRATIONS(name="0002_search")
-def _search(db: Database) -> None:
-    """A full-text index over the edits, kept by triggers, filled from what is there."""
-    for statement in (
+    ),
+    # A full-text index over the edits, kept by triggers, filled from what is there.
+    "0002_search": (
         """
         CREATE VIRTUAL TABLE edits_search USING fts5 (
             prompt, target, note, tags,
@@ -101,20 +98,11 @@ def _search(db: Database) -> None:
         END
         """,
         "INSERT INTO edits_search (edits_search) VALUES ('rebuild')",
-    ):
-        db.execute(statement)
-
-
-@MIGRATIONS(name="0003_expiry")
-def _expiry(db: Database) -> None:
-    """Finds the edits that expired without a scan, for every query asks."""
-    db.execute("CREATE INDEX edits_by_expiry ON edits (expires_at) WHERE expires_at IS NOT NULL")
-
-
-@MIGRATIONS(name="0004_probes")
-def _probes(db: Database) -> None:
-    """Probes of edits: queries with the outcome that is expected of them."""
-    for statement in (
+    ),
+    # Finds the edits that expired without a scan, for every query asks.
+    "0003_expiry": ("CREATE INDEX edits_by_expiry ON edits (expires_at) WHERE expires_at IS NOT NULL",),
+    # Probes of edits: queries with the outcome that is expected of them.
+    "0004_probes": (
         """
         CREATE TABLE probes (
             id INTEGER PRIMARY KEY,
@@ -126,16 +114,33 @@ def _probes(db: Database) -> None:
         )
         """,
         "CREATE INDEX probes_by_edit ON probes (edit_id)",
-    ):
-        db.execute(statement)
+    ),
+}
+"""The SQL statements of each step, by its name, in the order in which they are run."""
+
+_SET = "serac"  # the name under which sqlite-utils records the steps, in its table _sqlite_migrations
 
 
-def pending(db: Database) -> bool:
-    """Returns whether the database lacks a step that this version knows; reads only."""
-    return bool(MIGRATIONS.pending(db))
+def applied(connection: "Connection") -> list[str]:
+    """Returns the names of the steps applied to the database, in order; reads only."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
+        return []
+    rows = connection.execute(
+        "SELECT name FROM _sqlite_migrations WHERE migration_set = ? ORDER BY rowid", [_SET]
+    )
+    return [name for (name,) in rows]
 
 
-def unknown(db: Database) -> list[str]:
-    """Returns the names of the steps applied to the database that this version does not know."""
-    known = {migration.name for migration in MIGRATIONS._migrations}
-    return [migration.name for migration in MIGRATIONS.applied(db) if migration.name not in known]
+def apply(connection: "Connection") -> None:
+    """Runs the steps that the database lacks, each in one transaction with the record of it."""
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations(_SET)
+    for name, statements in STEPS.items():
+
+        def run(database: Database, statements: tuple[str, ...] = statements) -> None:
+            for statement in statements:
+                database.execute(statement)
+
+        migrations(name=name)(run)
+    migrations.apply(Database(connection, recursive_triggers=False, execute_plugins=False))

@@ -64,6 +64,8 @@ def open_new(*paths: Path) -> None:
 
 
 def use_as_somebody_else(path: Path) -> None:
+    import filelock  # noqa: F401 - the store would import it later, when this Python may not be readable any more
+
     if os.getuid() == 0:
         os.setgid(65534)
         os.setuid(65534)
