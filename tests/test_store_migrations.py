@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from store import Draft, EncoderIdentity, Memory
-from store.errors import MemoryNotFound, MemoryTooNew, NotAMemory
+from store.errors import MemoryBusy, MemoryNotFound, MemoryTooNew, NotAMemory
 
 FIRST_VERSION = Path(__file__).with_name("data") / "memory-0001.sql"
 
@@ -170,3 +171,13 @@ def test_a_memory_works_without_numpy(tmp_path: Path) -> None:
         "    memory.retire([1]); memory.undo(); memory.search('who'); sys.exit(len(memory.edits()) - 1)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "memory.db")], check=True)
+
+
+def test_a_memory_that_another_process_upgrades_is_busy(
+    old_memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = old_memory.read_bytes()
+    monkeypatch.setattr("store.connection.LOCK_TIMEOUT", 0.1)
+    with FileLock(f"{old_memory}.lock"), pytest.raises(MemoryBusy, match="being upgraded by another process"):
+        Memory.open(old_memory)
+    assert old_memory.read_bytes() == before
