@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from serac_cli.edit_files import BadRow
@@ -27,6 +27,7 @@ from store import Edit, Event
 __all__ = ["Format", "Output", "answer_record", "inert", "is_interactive"]
 
 BAD_ROWS_SHOWN = 20
+GAP = "  "  # between the columns of a table
 
 
 class Format(StrEnum):
@@ -219,12 +220,29 @@ class Output:
         return AnswerView(self, show_query=show_query)
 
     def _table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            table.add_column(column.removesuffix("_at"), no_wrap=column != "prompt", overflow="ellipsis")
-        for row in rows:
-            table.add_row(*(Text(_shortened(cell, 300)) for cell in row))
-        self.out.print(table)
+        """Draws a table that fits the terminal: prompts are wrapped, other cells cut.
+
+        By hand, because rich's Table takes ten times as long for 1,000 rows, and gives a prompt no width at all
+        beside a long target.
+        """
+        table = [[_shortened(cell, 300) for cell in row] for row in rows]
+        header = [column.removesuffix("_at") for column in columns]
+        natural = [max(map(cell_len, cells)) for cells in zip(header, *table, strict=True)]
+        widths = _fitted(natural, self.out.width - len(GAP) * (len(columns) - 1))
+        titles = [_cut(title, width) for title, width in zip(header, widths, strict=True)]
+        self.out.print(Text(_aligned(titles, widths), style="bold"), soft_wrap=True)
+        for row in table:
+            drawn = [
+                self._wrapped(cell, width) if column == "prompt" else [_cut(cell, width)]
+                for column, cell, width in zip(columns, row, widths, strict=True)
+            ]
+            for line in zip_longest(*drawn, fillvalue=""):
+                self._line(_aligned(line, widths))
+
+    def _wrapped(self, text: str, width: int) -> list[str]:
+        if cell_len(text) <= width:
+            return [text]
+        return [line.plain for line in Text(text).wrap(self.out, width)]
 
     def _field(self, name: str, text: str) -> None:
         self._line(f"{name:<10} {text}".replace("\n", "\n" + " " * 11))
@@ -361,6 +379,23 @@ def _cell(value: Any, *, newlines: bool = False) -> str:
     if isinstance(value, (tuple, list)):
         value = ", ".join(str(item) for item in value)
     return inert(str(value), newlines=newlines)
+
+
+def _fitted(widths: Sequence[int], available: int) -> list[int]:
+    """Returns the widths with the widest lowered to one limit, so that they add up to ``available`` at most."""
+    limit = max(widths)
+    while limit > 1 and sum(min(width, limit) for width in widths) > available:
+        limit -= 1
+    return [min(width, limit) for width in widths]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
+    return GAP.join(padded).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
 
 
 def _shortened(text: str, limit: int) -> str:

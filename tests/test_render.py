@@ -94,3 +94,36 @@ def test_a_long_answer_is_wrapped_between_words_under_its_label():
         "             four five",
         "             six · 12 ms",
     ]
+
+
+COLUMNS = ["id", "prompt", "target", "created_at"]
+
+
+def table(*rows, width):
+    output = Output()
+    output.out = _console(True)
+    output.out.width = width
+    output.records([dict(zip(COLUMNS, row, strict=True)) for row in rows], COLUMNS)
+    return output.out.file.getvalue().splitlines()
+
+
+def test_a_table_aligns_its_columns_by_the_cells_that_characters_take():
+    assert table((1, "東京?", "Tōkyō", "now"), (10, "Who?", "", ""), width=40) == [
+        "\x1b[1mid  prompt  target  created\x1b[0m",
+        "1   東京?   Tōkyō   now",
+        "10  Who?",
+    ]
+
+
+def test_in_a_narrow_table_the_prompt_is_wrapped_and_the_rest_is_cut():
+    assert table((1, "one two three", "a long 東京 target", "today"), width=30) == [
+        "\x1b[1mid  prompt   target   created\x1b[0m",
+        "1   one two  a long…  today",
+        "    three",
+    ]
+
+
+def test_a_table_is_never_wider_than_the_terminal():
+    for width in (12, 20, 33, 80):
+        lines = table((1000, "prompt " * 20, "東京" * 90, "x" * 400), width=width)
+        assert max(len(line) + sum(c in "東京" for c in line) for line in lines[1:]) <= width
