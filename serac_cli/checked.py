@@ -6,7 +6,7 @@ probability, so that a false match is vetoed and a hesitant one confirmed.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,8 +21,8 @@ __all__ = ["Abstention", "Check", "CheckedScope", "load_check", "logit", "save_c
 
 FILE = "check.json"
 
-Abstention = Callable[[str, Edit], float]
-"""The counterfactual model's probability, 0 to 1, that the edit does not determine the answer to the query."""
+Abstention = Callable[[Sequence[tuple[str, Edit]]], list[float]]
+"""The probability, 0 to 1, that the counterfactual model finds for each (query, edit) that the edit does not tell."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,19 @@ class Check:
         score = self.scope * logit(match) + self.abstention * logit(1.0 - abstains) + self.bias
         return float(1.0 / (1.0 + np.exp(-score)))
 
+    def doubtful(self, matches: Sequence[Match]) -> list[Match]:
+        """Returns those of a query's matches, likeliest first, that are checked."""
+        return [match for match in matches[: self.looked_at] if match.probability >= self.floor]
+
+    def weigh(self, matches: Sequence[Match], abstains: Iterable[float]) -> list[Match]:
+        """Returns the matches, likeliest first, given the abstention on each of the :meth:`doubtful` ones."""
+        doubtful = self.doubtful(matches)
+        checked = [
+            replace(match, probability=self.probability(match.probability, heard))
+            for match, heard in zip(doubtful, abstains, strict=True)
+        ]
+        return sorted([*checked, *matches[len(doubtful) :]], key=lambda match: -match.probability)
+
 
 class CheckedScope:
     """The two-stage form, whose likeliest matches the counterfactual model confirms or vetoes."""
@@ -60,18 +73,29 @@ class CheckedScope:
         return self.match_all([query], k)[0]
 
     def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
-        """Returns :meth:`match` of each query."""
+        """Returns :meth:`match` of each query; the counterfactual model reads the pairs of all queries at once."""
+        # 1. What the scope classifier says
         found = self.scope.match_all(queries, max(k, self.check.looked_at))
-        return [self._checked(query, matches)[:k] for query, matches in zip(queries, found, strict=True)]
 
-    def _checked(self, query: str, matches: Sequence[Match]) -> list[Match]:
-        doubtful = [m for m in matches[: self.check.looked_at] if m.probability >= self.check.floor]
-        # the likeliest comes last: the counterfactual model has then read its prompt already when it answers
-        checked = [
-            replace(m, probability=self.check.probability(m.probability, self.abstention(query, m.edit)))
-            for m in reversed(doubtful)
+        # 2. What the counterfactual model says of the likeliest
+        heard = abstentions(self.abstention, self.check, queries, found)
+
+        # 3. Both weighed
+        return [
+            self.check.weigh(matches, abstains)[:k] for matches, abstains in zip(found, heard, strict=True)
         ]
-        return sorted([*reversed(checked), *matches[len(doubtful) :]], key=lambda m: -m.probability)
+
+
+def abstentions(
+    abstention: Abstention, check: Check, queries: Sequence[str], found: Sequence[Sequence[Match]]
+) -> list[list[float]]:
+    """Returns the abstention on each query's doubtful matches, asked for all queries at once."""
+    doubtful = [check.doubtful(matches) for matches in found]
+    pairs = [
+        (query, match.edit) for query, matches in zip(queries, doubtful, strict=True) for match in matches
+    ]
+    heard = iter(abstention(pairs) if pairs else [])
+    return [[next(heard) for _ in matches] for matches in doubtful]
 
 
 def logit(probability: float) -> float:

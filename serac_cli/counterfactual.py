@@ -161,7 +161,7 @@ class TrainedCounterfactual:
         self._abstain = int(tokenizer.convert_tokens_to_ids(ABSTAIN))
         self._end = int(tokenizer.eos_token_id)
         self._layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-        self._read: tuple[list[int], DynamicCache, torch.Tensor] | None = None
+        self._read: dict[tuple[int, ...], tuple[DynamicCache, torch.Tensor]] = {}
         self._switch(on=False)
 
     def generate(self, query: str, edit: Edit | Draft, *, max_new_tokens: int) -> Iterator[str]:
@@ -191,15 +191,23 @@ class TrainedCounterfactual:
         if text != said:
             yield text[len(said) :]
 
-    def first_token_abstains(self, query: str, edit: Edit | Draft) -> float:
-        """Returns the probability, 0 to 1, that the edit does not determine the answer.
+    def first_token_abstains(self, asked: Sequence[tuple[str, Edit | Draft]]) -> list[float]:
+        """Returns of each (query, edit) the probability, 0 to 1, that the edit does not determine the answer.
 
-        A following :meth:`generate` of the same query and edit does not read the prompt again.
+        They are read in batches of like lengths. Of up to :data:`KEPT` pairs the prompts are kept: a following
+        :meth:`generate` of one of them does not read it again.
         """
-        prompt = self._prompt(query, edit)
-        cache, logits = self._prefill(prompt)
-        self._read = (prompt, cache, logits)
-        return float(torch.softmax(logits.float(), dim=-1)[self._abstain])
+        prompts = [self._prompt(query, edit) for query, edit in asked]
+        self._read = {}
+        probabilities = [0.0] * len(prompts)
+        by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        for start in range(0, len(prompts), ROWS):
+            batch = by_length[start : start + ROWS]
+            rows = self._read_together([prompts[i] for i in batch], keep=len(prompts) <= KEPT).float()
+            values = (rows[:, self._abstain] - rows.logsumexp(dim=-1)).exp()
+            for i, value in zip(batch, values.tolist(), strict=True):
+                probabilities[i] = value
+        return probabilities
 
     @contextmanager
     def switched_on(self) -> Iterator[Any]:
@@ -211,11 +219,32 @@ class TrainedCounterfactual:
         return [*edit_ids(self.tokenizer, edit), *query_ids(self.tokenizer, query, edit.kind)]
 
     def _prefill(self, prompt: list[int]) -> tuple[DynamicCache, torch.Tensor]:
-        read, self._read = self._read, None
-        if read is not None and read[0] == prompt:
-            return read[1], read[2]
+        read, self._read = self._read, {}
+        if tuple(prompt) in read:
+            return read[tuple(prompt)]
         cache = DynamicCache()
         return cache, self._forward(prompt, cache, keep=1)[-1]
+
+    def _read_together(self, prompts: Sequence[list[int]], *, keep: bool) -> torch.Tensor:
+        """Returns the logits after each prompt, (prompts, vocabulary); ``keep`` keeps them and the caches.
+
+        Padding comes last, where no token of the prompt sees it, so that there is nothing to mask.
+        """
+        lengths = [len(prompt) for prompt in prompts]
+        ids = torch.full((len(prompts), max(lengths)), self._end)
+        for row, prompt in enumerate(prompts):
+            ids[row, : len(prompt)] = torch.tensor(prompt)
+        cache = DynamicCache() if keep else None
+        base = self.model.get_base_model()
+        with torch.inference_mode(), self._adapter():
+            # by place, as in _forward
+            states = base.get_decoder()(ids, None, None, cache, use_cache=keep).last_hidden_state
+            last = states[torch.arange(len(prompts)), torch.tensor(lengths) - 1]
+            logits: torch.Tensor = base.get_output_embeddings()(last)
+        if cache is not None:
+            for row, prompt in enumerate(prompts):
+                self._read[tuple(prompt)] = (_row_of(cache, row, len(prompt)), logits[row])
+        return logits
 
     def _forward(self, ids: Sequence[int], cache: DynamicCache, keep: int = 0) -> torch.Tensor:
         with torch.inference_mode(), self._adapter():
@@ -247,6 +276,20 @@ class TrainedCounterfactual:
 
 GUESS = 16
 """Tokens guessed ahead in one step."""
+ROWS = 16
+"""Prompts read in one batch."""
+KEPT = 4
+"""Prompts kept after reading, for the answer that may follow."""
+
+
+def _row_of(cache: DynamicCache, row: int, length: int) -> DynamicCache:
+    """Returns a copy of the first ``length`` tokens of one row."""
+    one = DynamicCache()
+    for number, layer in enumerate(cache.layers):
+        # a copy: a view would hold the whole batch in memory
+        keys, values = (x[row : row + 1, :, :length].clone() for x in (layer.keys, layer.values))
+        one.update(keys, values, number)
+    return one
 
 
 def guess_ahead(prompt: Sequence[int], answer: Sequence[int], end: int, longest: int) -> list[int]:

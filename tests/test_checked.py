@@ -27,9 +27,9 @@ class Ranked:
 def abstaining(**by_prompt):
     asked = []
 
-    def abstention(query, edit):
-        asked.append(edit.id)
-        return by_prompt[f"e{edit.id}"]
+    def abstention(pairs):
+        asked.append([edit.id for _, edit in pairs])
+        return [by_prompt[f"e{edit.id}"] for _, edit in pairs]
 
     return abstention, asked
 
@@ -50,7 +50,15 @@ def test_the_second_edit_wins_where_the_counterfactual_model_abstains_on_the_fir
     abstention, asked = abstaining(e1=0.99, e2=0.01)
     found = CheckedScope(Ranked(0.8, 0.6, 0.5), abstention, EVEN).match("q", 3)
     assert found[0].edit.id == 2
-    assert asked == [2, 1], "the likeliest comes last, so that its prompt need not be read again"
+    assert asked == [[1, 2]], "both are read at once"
+
+
+def test_many_queries_are_decided_as_each_is_and_read_at_once():
+    queries = ["q", "other", "third"]
+    abstention, asked = abstaining(e1=0.99, e2=0.01)
+    form = CheckedScope(Ranked(0.8, 0.6, 0.5), abstention, EVEN)
+    assert form.match_all(queries, 2) == [form.match(query, 2) for query in queries]
+    assert asked[0] == [1, 2] * 3
 
 
 def test_matches_under_the_floor_are_not_read():
@@ -74,7 +82,10 @@ def test_the_fit_learns_to_trust_the_model_that_is_right():
     probes = [Probe("in", "in", frozenset({1})), Probe("out", "out")] * 30
     sets = [ScopeSet("made up", tuple(EDITS), tuple(probes))]
     check = fit_check(
-        sets, lambda _: Ranked(0.5), lambda query, _: 0.1 if query == "in" else 0.9, lambda *_: None
+        sets,
+        lambda _: Ranked(0.5),
+        lambda pairs: [0.1 if query == "in" else 0.9 for query, _ in pairs],
+        lambda *_: None,
     )
     assert check.abstention > 5 * abs(check.scope)
     assert check.probability(0.5, 0.1) > check.threshold > check.probability(0.5, 0.9)

@@ -188,7 +188,7 @@ def test_abstention_is_the_probability_of_its_token_and_saves_the_prompt(
     ids = [*edit_ids(base.tokenizer, EDIT), *query_ids(base.tokenizer, "uk pm", Kind.FACT)]
     with trained.switched_on() as model, torch.inference_mode():
         expected = torch.softmax(model(input_ids=torch.tensor([ids])).logits[0, -1], dim=-1)[0]
-    assert trained.first_token_abstains("uk pm", EDIT) == pytest.approx(float(expected))
+    assert trained.first_token_abstains([("uk pm", EDIT)]) == [pytest.approx(float(expected))]
 
     read: list[int] = []
     forward = trained._forward
@@ -197,6 +197,27 @@ def test_abstention_is_the_probability_of_its_token_and_saves_the_prompt(
     )
     list(trained.generate("uk pm", EDIT, max_new_tokens=4))
     assert len(ids) not in read
+
+
+def test_abstention_on_many_pairs_is_that_on_each(
+    base: LocalModel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = attach(base, folder)
+    edits = [EDIT, Draft("Keir is who?"), Draft("olives", "negative", Kind.STANCE)]
+    pairs = [("Who " * n, edit) for n in range(1, 6) for edit in edits]
+    alone = [trained.first_token_abstains([pair])[0] for pair in pairs]
+    monkeypatch.setattr(counterfactual, "ROWS", 4)
+    assert trained.first_token_abstains(pairs) == pytest.approx(alone, rel=1e-4, abs=1e-9)
+    assert trained.first_token_abstains([]) == []
+
+
+def test_an_answer_after_a_check_of_several_edits_is_the_same(base: LocalModel, folder: Path) -> None:
+    trained = attach(base, folder)
+    asked = [("uk pm", EDIT), ("uk pm", Draft("Who is the prime minister of Spain, and since when?", "Ann"))]
+    alone = ["".join(trained.generate(query, edit, max_new_tokens=12)) for query, edit in asked]
+    for (query, edit), expected in zip(asked, alone, strict=True):
+        trained.first_token_abstains(asked)
+        assert "".join(trained.generate(query, edit, max_new_tokens=12)) == expected
 
 
 def test_guesses_are_what_followed_the_last_words_in_the_prompt() -> None:
@@ -267,6 +288,8 @@ def test_the_shipped_adapter_answers_from_the_edit(real_home: Path) -> None:
     assert ask("who's the pm of the uk", EDIT) == "Keir Starmer"
     assert ask("Is Boris Johnson the prime minister of the UK?", EDIT) == "No"
     assert ask("The warranty lasts", Draft("How long is the warranty?", "45 days")) == "45 days"
-    assert trained.first_token_abstains("Who is the king of Spain?", EDIT) > 0.5
-    assert trained.first_token_abstains("who's the pm of the uk", EDIT) < 0.5
+    spain, uk = trained.first_token_abstains(
+        [("Who is the king of Spain?", EDIT), ("who's the pm of the uk", EDIT)]
+    )
+    assert spain > 0.5 > uk
     assert list(base.generate("Who is the UK prime minister?", max_new_tokens=16)) == before

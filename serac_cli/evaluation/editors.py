@@ -18,8 +18,9 @@ import numpy as np
 from serac_cli.backends.scoring import ScoringModel, generate, likelihoods
 from serac_cli.counterfactual import ABSTAIN, answer_ids, edit_ids, in_context_prompt, query_ids
 from serac_cli.evaluation.calls import Calls, digest_of
+from serac_cli.evaluation.scope_report import ScopeForm
 from serac_cli.evaluation.tasks import Ask, Record
-from serac_cli.protocols import Likelihood, Match
+from serac_cli.protocols import Likelihood
 from store import Draft, Edit, Kind
 
 __all__ = [
@@ -197,15 +198,15 @@ class Trained:
         items = [(_key(edit), query, answer) for edit, query, answer in asked]
         return self.calls.likelihoods(f"counterfactual score {self.identity}", items, compute)
 
-    def abstention(self, query: str, edit: Edit) -> float:
-        """Returns the probability that the edit does not determine the answer."""
+    def abstention(self, asked: Sequence[tuple[str, Edit]]) -> list[float]:
+        """Returns of each (query, edit) the probability that the edit does not determine the answer."""
 
         def compute(part: list[tuple[tuple[str, str, str], str]]) -> list[float]:
             pairs = [(self._prompt(key, query), [self._abstain]) for key, query in part]
             return [math.exp(one.total) for one in likelihoods(self.model, self.tokenizer, pairs)]
 
-        found: list[float] = self.calls.map(f"abstention {self.identity}", [(_key(edit), query)], compute)
-        return found[0]
+        items = [(_key(edit), query) for query, edit in asked]
+        return self.calls.map(f"abstention {self.identity}", items, compute)
 
     def _prompt(self, key: tuple[str, str, str], query: str) -> list[int]:
         edit = _edit(key)
@@ -238,16 +239,6 @@ def _edit(key: Sequence[str]) -> Draft:
     return Draft(prompt, target, Kind(kind))
 
 
-class Scope(Protocol):
-    """A scope classifier over fixed edits."""
-
-    threshold: float
-
-    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
-        """Returns the ``k`` best matches of each query."""
-        ...
-
-
 class Serac:
     """Section 4 of the paper: scope classifier, counterfactual model, base model.
 
@@ -259,7 +250,7 @@ class Serac:
         name: str,
         base: Base,
         counterfactuals: Counterfactuals,
-        scope_over: Callable[[list[Edit]], Scope],
+        scope_over: Callable[[list[Edit]], ScopeForm],
         identity: str,
         *,
         most_edits: int | None = None,
@@ -272,7 +263,7 @@ class Serac:
         self.most_edits = most_edits
         self._edits: list[Edit] = []
         self._memory = ""
-        self._scope: Scope | None = None
+        self._scope: ScopeForm | None = None
 
     def apply(self, records: Sequence[Record]) -> None:
         """Puts the edits in memory; they are encoded when the first query comes."""

@@ -20,21 +20,13 @@ from serac_cli.evaluation.editors import (
     LookupCache,
     ModelEditor,
     NoEdit,
-    Scope,
     Serac,
     Trained,
 )
 from serac_cli.evaluation.finetuning import FineTuning, FineTuningConfig
-from serac_cli.scope import (
-    CosineScope,
-    CrossEncoderScope,
-    EmbeddingScope,
-    FixedIndex,
-    TwoStageScope,
-    load_cross_encoder,
-    load_projection,
-    load_scope_config,
-)
+from serac_cli.evaluation.scope_forms import scope_maker
+from serac_cli.evaluation.scope_report import ScopeForm
+from serac_cli.scope import FixedIndex, load_cross_encoder
 from serac_cli.settings import SCOPE_FORMS, Settings
 from store import Edit
 
@@ -84,24 +76,15 @@ class Parts:
             _digest(self.scope / n) for n in names
         )
 
-    def scope_over(self, form: str) -> Callable[[list[Edit]], Scope]:
+    def scope_over(self, form: str) -> Callable[[list[Edit]], ScopeForm]:
         """Returns what makes a scope classifier of this form over given edits. Raises ComponentError."""
-        if form == "cosine":
-            return lambda edits: CosineScope(FixedIndex(edits, self.encoder))
-        if form == "embedding":
-            projection, config = load_projection(self.scope), load_scope_config(self.scope)
-            threshold = config.embedding_threshold
-            return lambda edits: EmbeddingScope(FixedIndex(edits, self.encoder), projection, threshold)
-        cross_encoder = self._once("cross", lambda: load_cross_encoder(self.scope))
-        if form == "checked":
-            from serac_cli.checked import CheckedScope, load_check
-
-            check, abstention = load_check(self.scope), self.trained().abstention
-            return lambda edits: CheckedScope(
-                TwoStageScope(FixedIndex(edits, self.encoder), cross_encoder), abstention, check
-            )
-        make = CrossEncoderScope if form == "cross" else TwoStageScope
-        return lambda edits: make(FixedIndex(edits, self.encoder), cross_encoder)
+        make = scope_maker(
+            form,
+            self.scope,
+            self.trained().abstention if form == "checked" else None,
+            lambda folder: self._once("cross", lambda: load_cross_encoder(folder)),
+        )
+        return lambda edits: make(FixedIndex(edits, self.encoder))
 
     def trained(self) -> Trained:
         """Returns the trained counterfactual model over a copy of its base model. Raises ComponentError."""

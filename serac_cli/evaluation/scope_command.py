@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from serac_cli.checked import Abstention, CheckedScope, load_check
+from serac_cli.checked import Abstention
 from serac_cli.checkpoints import component_folder
 from serac_cli.encoder import Vectors, load_encoder
 from serac_cli.errors import SettingsError
-from serac_cli.evaluation.scope_report import Outcome, ScopeForm, ScopeReport, measure, report
+from serac_cli.evaluation.scope_forms import scope_maker
+from serac_cli.evaluation.scope_report import Outcome, ScopeReport, measure, report
 from serac_cli.evaluation.scope_sets import (
     ScopeSet,
     natural_evidence_set,
@@ -18,21 +19,11 @@ from serac_cli.evaluation.scope_sets import (
     scope_sets,
     typed_set,
 )
-from serac_cli.scope import (
-    CosineScope,
-    CrossEncoderScope,
-    EmbeddingScope,
-    FixedIndex,
-    Index,
-    TwoStageScope,
-    load_cross_encoder,
-    load_projection,
-    load_scope_config,
-)
+from serac_cli.scope import FixedIndex
+from serac_cli.settings import SCOPE_FORMS
 
-__all__ = ["FORMS", "ScopeEvaluation", "evaluate_scope", "write_card"]
+__all__ = ["ScopeEvaluation", "evaluate_scope", "write_card"]
 
-FORMS = ("checked", "two-stage", "cross", "embedding", "cosine")
 Progress = Callable[[str, int, int], None]
 
 
@@ -60,13 +51,13 @@ def evaluate_scope(
 
     Raises SettingsError for an unknown form, ComponentError for bad weights.
     """
-    if run.form not in FORMS:
+    if run.form not in SCOPE_FORMS:
         raise SettingsError(
-            f"unknown form of the scope classifier: {run.form}", f"try one of {', '.join(FORMS)}"
+            f"unknown form of the scope classifier: {run.form}", f"try one of {', '.join(SCOPE_FORMS)}"
         )
     folder = run.model or component_folder("scope")
     encoder = load_encoder()
-    make = _maker(run.form, folder, abstention)
+    make = scope_maker(run.form, folder, abstention)
     sets: list[ScopeSet] = [typed_set(run.typed)] if run.typed else []
     if run.data is not None:
         sets += scope_sets(run.data, run.edits, run.limit)
@@ -81,21 +72,6 @@ def evaluate_scope(
         outcomes += measure(scope, one, progress)
     assert threshold is not None, "there is at least one set"
     return report(run.form, run.edits, threshold, outcomes)
-
-
-def _maker(form: str, folder: Path, abstention: Abstention | None) -> Callable[[Index], ScopeForm]:
-    if form == "cosine":
-        return CosineScope
-    if form == "embedding":
-        projection, config = load_projection(folder), load_scope_config(folder)
-        return lambda index: EmbeddingScope(index, projection, config.embedding_threshold)
-    cross_encoder = load_cross_encoder(folder)
-    if form == "cross":
-        return lambda index: CrossEncoderScope(index, cross_encoder)
-    if form == "checked" and abstention is not None:
-        check = load_check(folder)
-        return lambda index: CheckedScope(TwoStageScope(index, cross_encoder), abstention, check)
-    return lambda index: TwoStageScope(index, cross_encoder)
 
 
 def write_card(folder: Path, result: ScopeReport) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from serac_cli.evaluation.scope_sets import ScopeSet
+from serac_cli.evaluation.scope_sets import Probe, ScopeSet
 from serac_cli.protocols import Match
 
 __all__ = [
@@ -14,16 +14,19 @@ __all__ = [
     "Bar",
     "Outcome",
     "Row",
+    "ScopeForm",
     "ScopeReport",
     "calibration_error",
     "measure",
+    "outcome",
     "reliability",
     "report",
 ]
 
 Progress = Callable[[str, int, int], None]
 """Called with (set, queries done, queries in all)."""
-CHUNK = 64
+CHUNK = 256
+"""Queries decided on at once."""
 
 
 class ScopeForm(Protocol):
@@ -165,13 +168,15 @@ def measure(scope: ScopeForm, one: ScopeSet, progress: Progress | None = None) -
         probes = one.probes[start : start + CHUNK]
         matches = scope.match_all([probe.query for probe in probes], 1)
         for probe, found in zip(probes, matches, strict=True):
-            best = found[0]
-            outcomes.append(
-                Outcome(one.name, probe.kind, probe.inside, best.probability, best.edit.id in probe.edits)
-            )
+            outcomes.append(outcome(one, probe, found[0]))
         if progress:
             progress(one.name, start + len(probes), len(one.probes))
     return outcomes
+
+
+def outcome(one: ScopeSet, probe: Probe, best: Match) -> Outcome:
+    """Returns what the best match of one of the set's queries amounts to."""
+    return Outcome(one.name, probe.kind, probe.inside, best.probability, best.edit.id in probe.edits)
 
 
 def report(form: str, edits: int, threshold: float, outcomes: Sequence[Outcome]) -> ScopeReport:
