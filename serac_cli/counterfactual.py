@@ -235,24 +235,29 @@ class TrainedCounterfactual:
         for row, prompt in enumerate(prompts):
             ids[row, : len(prompt)] = torch.tensor(prompt)
         cache = DynamicCache() if keep else None
-        base = self.model.get_base_model()
-        with torch.inference_mode(), self._adapter():
-            # by place, as in _forward
-            states = base.get_decoder()(ids, None, None, cache, use_cache=keep).last_hidden_state
-            last = states[torch.arange(len(prompts)), torch.tensor(lengths) - 1]
-            logits: torch.Tensor = base.get_output_embeddings()(last)
+        states = self._states(ids, cache)
+        logits = self._logits(states[torch.arange(len(prompts)), torch.tensor(lengths) - 1])
         if cache is not None:
             for row, prompt in enumerate(prompts):
                 self._read[tuple(prompt)] = (_row_of(cache, row, len(prompt)), logits[row])
         return logits
 
     def _forward(self, ids: Sequence[int], cache: DynamicCache, keep: int = 0) -> torch.Tensor:
+        states = self._states(torch.tensor([ids]), cache)[0, -keep:]
+        return self._logits(states)
+
+    def _states(self, ids: torch.Tensor, cache: DynamicCache | None) -> torch.Tensor:
         with torch.inference_mode(), self._adapter():
+            decoder = self.model.get_base_model().get_decoder()
             # the cache goes by place: its name differs between versions of transformers
-            output = self.model.get_base_model()(
-                torch.tensor([ids]), None, None, cache, use_cache=True, logits_to_keep=keep
-            )
-            return output.logits[0]  # type: ignore[no-any-return]
+            states: torch.Tensor = decoder(ids, None, None, cache, use_cache=cache is not None)[0]
+            return states
+
+    def _logits(self, states: torch.Tensor) -> torch.Tensor:
+        """Returns the logits of a matrix of states: for a slice of three dimensions torch copies the whole head."""
+        with torch.inference_mode():
+            logits: torch.Tensor = self.model.get_output_embeddings()(states)
+            return logits
 
     def _choose(self, logits: torch.Tensor) -> int:
         best = torch.topk(logits, 2).indices.tolist()
