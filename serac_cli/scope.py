@@ -230,12 +230,12 @@ def _nearest(vectors: Vectors, matrix: Vectors, k: int) -> list[list[tuple[int, 
     k = min(k, len(matrix))
     if k < 1:
         return [[] for _ in vectors]
+    # with torch, not numpy: the threads of numpy's BLAS and of torch would wait for each other's cores
+    rows = torch.from_numpy(matrix)
     found: list[list[tuple[int, float]]] = []
-    for vector in vectors:
-        cosines = matrix @ vector
-        best = np.argpartition(-cosines, k - 1)[:k]
-        ranked = best[np.argsort(-cosines[best], kind="stable")]
-        found.append([(int(i), float(cosines[i])) for i in ranked])
+    for vector in torch.from_numpy(vectors):
+        cosines, best = torch.topk(torch.mv(rows, vector), k)
+        found.append(list(zip(best.tolist(), cosines.tolist(), strict=True)))
     return found
 
 
@@ -277,11 +277,11 @@ def tokenised(tokenizer: Any, pairs: Sequence[tuple[str, str]], max_length: int)
     if not pairs:
         return []
     options = {"add_special_tokens": False, "truncation": True, "max_length": 4 * max_length}
-    edits = tokenizer([edit for edit, _ in pairs], **options)["input_ids"]
-    queries = tokenizer([query for _, query in pairs], **options)["input_ids"]
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    ids = dict(zip(texts, tokenizer(texts, **options)["input_ids"], strict=True))
     room = max_length - 3
     cut: list[TokenPair] = []
-    for edit, query in zip(edits, queries, strict=True):
+    for edit, query in ((ids[edit], ids[query]) for edit, query in pairs):
         short = min(len(edit), len(query), room // 2)
         long = room - short
         cut.append((edit[:long], query[:short]) if len(edit) > len(query) else (edit[:short], query[:long]))
