@@ -16,15 +16,10 @@ from serac_cli.training.counterfactual_batches import (
     encode,
     pack,
 )
-from serac_cli.training.counterfactual_examples import (
-    Group,
-    Source,
-    load_sources,
-    natural_edit,
-    public_fact,
-    stance,
-    statement_answer,
-)
+from serac_cli.training.counterfactual_claims import stance
+from serac_cli.training.counterfactual_examples import Source, load_sources
+from serac_cli.training.counterfactual_facts import Group, natural_edit, public_fact, statement_answer
+from serac_cli.training.counterfactual_kin import kin_fact
 from serac_cli.training.counterfactual_loop import TrainingConfig, batch_loss, done, learning_rate, train
 from serac_cli.training.counterfactual_numbers import (
     clock,
@@ -359,3 +354,14 @@ def test_the_learning_rate_warms_up_and_falls() -> None:
     rates = [learning_rate(config, step, done(config, step, 0.0)) for step in (0, 9, 50, 99)]
     assert rates == pytest.approx([0.1, 0.91, 0.5, 0.05])
     assert done(TrainingConfig(steps=100, minutes=2.0), 10, 60.0) == pytest.approx(0.5)
+
+
+def test_inverse_questions_about_kin_are_answered_with_the_subjects_whole_name() -> None:
+    name = "Peter, Hereditary Prince of Norland"
+    for seed in range(40):
+        edit, queries = kin_fact((name,), random.Random(seed))
+        inverse = [query for query in queries if query.kind == "inverse"]
+        assert len(inverse) == 4
+        assert all(query.answer in edit.prompt for query in inverse)
+        assert {query.answer for query in queries if query.kind == "yes_no"} == {"Yes", "No"}
+        assert all(query.answer == ABSTAIN for query in queries if query.kind == "other")

@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from serac_cli.evaluation.scope_report import Outcome, calibration_error, reliab
 from serac_cli.evaluation.scope_sets import ScopeSet, edit_of, natural_set, typed_set
 from serac_cli.fakes import FakeEncoder
 from serac_cli.training.scope_calibration import best_threshold, fitted_temperature
-from serac_cli.training.scope_data import held_out, mined_pairs, user_pairs
+from serac_cli.training.scope_data import held_out, mined_pairs, prefixed, user_pairs
 from serac_cli.training.scope_evidence import count_pairs, evidence_pairs
 from serac_cli.training.scope_forms import form, keywords, typo, yes_no
 from serac_cli.training.scope_natural import natural_pairs, stance_text
 from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs, template_pairs
+from serac_cli.training.scope_properties import other_properties, properties, property_pairs
 from serac_cli.training.scope_templates import attributes, fill, similar_name, words
 from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Query
 
@@ -307,3 +309,41 @@ def test_an_interrupted_run_goes_on_to_the_weights_of_an_uninterrupted_one(tmp_p
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     log = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
     assert [r["step"] for r in log if "loss" in r] == [1, 2, 3, 4, 5, 6]
+
+
+def test_another_property_of_the_subject_is_out_of_scope_and_another_wording_in_scope() -> None:
+    fact = Fact(
+        "Ida Kern", "The place of birth of Ida Kern is", "Ulm", "", inside=(), outside=(), source="knowedit"
+    )
+    own = next(one for one in properties() if one.name == "place of birth")
+    wordings = {wording.replace("[X]", "Ida Kern").lower() for wording in own.wordings}
+    pairs = [pair for seed in range(30) for pair in other_properties([fact], random.Random(seed))]
+    assert {pair.label for pair in pairs} == {True, False}
+    assert all(pair.label for pair in pairs if pair.query.lower() in wordings)
+    assert sum(pair.query.lower() in wordings for pair in pairs) > 30
+
+
+def test_a_prompt_outside_of_the_table_is_no_near_miss_of_what_it_may_ask_for() -> None:
+    fact = Fact("Ida Kern", "Ida Kern was born in", "Ulm", "", inside=(), outside=(), source="counterfact")
+    pairs = [pair for seed in range(60) for pair in other_properties([fact], random.Random(seed))]
+    assert pairs
+    assert not any(pair.label or "born" in pair.query.lower() for pair in pairs)
+
+
+def test_property_pairs_have_both_labels_for_every_edit() -> None:
+    pools = {
+        name: [("Ida Kern", "Ulm"), ("Bo Lind", "Oslo")] for name in ("P19", "P50", "P159", "P36", "P176")
+    }
+    pairs = list(property_pairs(pools, 50, random.Random(0)))
+    labels = defaultdict(set)
+    for pair in pairs:
+        labels[pair.edit].add(pair.label)
+    assert all(found == {True, False} for found in labels.values())
+
+
+def test_a_prefixed_query_keeps_its_label() -> None:
+    pair = Pair(
+        "Tom Waits plays the guitar", "Tom Waits performs on the", True, "cloze", "counterfact", "tom waits"
+    )
+    (only,) = prefixed([pair] * 4, ["Dewar is a town."], random.Random(0))
+    assert only == replace(pair, query="Dewar is a town. Tom Waits performs on the")

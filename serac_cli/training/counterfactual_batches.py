@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from serac_cli.counterfactual import answer_ids, edit_ids, query_ids
-from serac_cli.training.counterfactual_examples import Group, Source
+from serac_cli.training.counterfactual_examples import Source
+from serac_cli.training.counterfactual_facts import Group
 
 __all__ = ["Batch", "GroupStream", "collate", "encode"]
 

@@ -44,7 +44,7 @@ class CounterfactualTraining:
     steps: int = 2000
     minutes: float | None = None
     learning_rate: float = 1e-3
-    dev_queries: int = 96
+    dev_queries: int = 32
 
 
 def train_counterfactual(

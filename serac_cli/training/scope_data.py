@@ -65,9 +65,11 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     pairs: list[Pair] = []
 
     # 1. Hand-written sets, several epochs of them
-    natural = sources.natural_edits(train / "natural_edits.jsonl")
-    stances = [s for s in sources.natural_stance(train / "natural_stance.jsonl") if keep(s.topic, excluded)]
-    evidence = sources.natural_evidence(train / "natural_evidence.jsonl")
+    written = sources.written
+    natural = sources.natural_edits(train / "natural_edits.jsonl", written("edits"))
+    stances = sources.natural_stance(train / "natural_stance.jsonl", written("stance"))
+    stances = [stance for stance in stances if keep(stance.topic, excluded)]
+    evidence = sources.natural_evidence(train / "natural_evidence.jsonl", written("evidence"))
     for _ in range(max(1, round(3 * scale))):
         pairs += natural_pairs(natural, rng)
     for _ in range(max(1, round(3 * scale))):

@@ -30,7 +30,8 @@ def evidence_pairs(records: Sequence[Evidence], rng: random.Random) -> Iterator[
         group = group_of(record)
         for claim in record.claims:
             settled = claim.answer != "NOT ENOUGH INFO"
-            yield Pair(record.text, claim.text, settled, "claim" if settled else "nei", "evidence", group)
+            kind = "nei" if claim.kind == "claim" and not settled else claim.kind
+            yield Pair(record.text, claim.text, settled, kind, "evidence", group)
         others = [other for other in by_page.get(record.page, ()) if other.text != record.text]
         if others:
             claim = rng.choice(rng.choice(others).claims)

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ __all__ = [
     "personality",
     "qqp",
     "wikifactdiff",
+    "written",
     "zsre",
 ]
 
@@ -459,10 +461,23 @@ def creak(*paths: Path) -> list[Evidence]:
     ]
 
 
-def natural_evidence(path: Path) -> list[Evidence]:
-    """Sentences of evidence and claims written by hand for this project, under its licence (MIT)."""
+def written(name: str) -> Path:
+    """Returns a hand-written training set that comes with the package: ``written_{edits,evidence,stance}.jsonl``."""
+    return Path(str(files("serac_cli.training") / "data" / f"written_{name}.jsonl"))
+
+
+def natural_evidence(*paths: Path) -> list[Evidence]:
+    """Sentences of evidence and claims written by hand for this project, under its licence (MIT).
+
+    The kind of a claim is "claim", or "other_page" where it is about something else.
+    """
     return [
-        Evidence(r["evidence"], "", tuple(Query(c["claim"], "claim", c["label"]) for c in r["claims"]))
+        Evidence(
+            r["evidence"],
+            "",
+            tuple(Query(c["claim"], c.get("type", "claim"), c["label"]) for c in r["claims"]),
+        )
+        for path in paths
         for r in read(path)
     ]
 
@@ -490,7 +505,7 @@ def personality(path: Path) -> list[Opinions]:
     ]
 
 
-def natural_stance(path: Path) -> list[Stance]:
+def natural_stance(*paths: Path) -> list[Stance]:
     """Topics with questions and replies written by hand for this project, under its licence (MIT)."""
     return [
         Stance(
@@ -501,6 +516,7 @@ def natural_stance(path: Path) -> list[Stance]:
             negative=tuple(r["negative"]),
             outside=tuple(Query(q["q"], q["type"]) for q in r["out"]),
         )
+        for path in paths
         for r in read(path)
     ]
 
@@ -512,7 +528,7 @@ def _strip(texts: Iterable[str]) -> tuple[str, ...]:
 # --- hand-written edits and real queries ---------------------------------------------------------
 
 
-def natural_edits(path: Path) -> list[NaturalEdit]:
+def natural_edits(*paths: Path) -> list[NaturalEdit]:
     """Edits of all walks of life with labelled queries, written by hand for this project (MIT)."""
     return [
         NaturalEdit(
@@ -524,6 +540,7 @@ def natural_edits(path: Path) -> list[NaturalEdit]:
             inside=tuple(Query(q["q"], q["type"], q["a"]) for q in r["in"]),
             outside=tuple(Query(q["q"], q["type"]) for q in r["out"]),
         )
+        for path in paths
         for r in read(path)
     ]
 
