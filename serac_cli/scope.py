@@ -7,7 +7,8 @@ which edits the second reads. :class:`CosineScope` is the untrained baseline.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -210,15 +211,18 @@ class TwoStageScope:
         edit_at, matrix = self.index.content()
         candidates = max(k, self.cross_encoder.config.candidates)
 
-        # 1. The nearest edits by cosine
-        nearest = _nearest(self.index.encoder.encode(queries), matrix, candidates)
+        with one_thread() if len(queries) == 1 else nullcontext():
+            # 1. The nearest edits by cosine
+            nearest = _nearest(self.index.encoder.encode(queries), matrix, candidates)
 
-        # 2. The probability of each
-        found = [[(edit_at(i), cosine) for i, cosine in rows] for rows in nearest]
-        pairs = [
-            (edit_text(edit), query) for query, edits in zip(queries, found, strict=True) for edit, _ in edits
-        ]
-        probabilities = iter(self.cross_encoder.probabilities(pairs).tolist())
+            # 2. The probability of each
+            found = [[(edit_at(i), cosine) for i, cosine in rows] for rows in nearest]
+            pairs = [
+                (edit_text(edit), query)
+                for query, edits in zip(queries, found, strict=True)
+                for edit, _ in edits
+            ]
+            probabilities = iter(self.cross_encoder.probabilities(pairs).tolist())
         return [
             _ranked((Match(edit, next(probabilities), cosine) for edit, cosine in edits), k)
             for edits in found
@@ -241,6 +245,20 @@ def _nearest(vectors: Vectors, matrix: Vectors, k: int) -> list[list[tuple[int, 
 
 def _ranked(matches: Iterable[Match], k: int) -> list[Match]:
     return sorted(matches, key=lambda match: -match.probability)[:k]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Lets torch compute on one thread meanwhile.
+
+    The work of one query is short: on a busy machine its threads wait for each other longer than they save.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 # --- reading pairs -------------------------------------------------------------------------------
