@@ -1,7 +1,10 @@
 """Puts an editor together from the settings: the only place that knows which form goes by which name."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 from serac_cli.backends.local import LocalModel, load_local_model
-from serac_cli.checked import CheckedScope, load_check
+from serac_cli.checked import Abstention, CheckedScope, load_check
 from serac_cli.checkpoints import component_folder
 from serac_cli.counterfactual import (
     InContextCounterfactual,
@@ -13,10 +16,13 @@ from serac_cli.counterfactual import (
 from serac_cli.editor import Editor
 from serac_cli.encoder import EditIndex, Encoder, load_encoder
 from serac_cli.models import Progress, resolve
+from serac_cli.protocols import ScopeForm
 from serac_cli.scope import (
     CosineScope,
+    CrossEncoder,
     CrossEncoderScope,
     EmbeddingScope,
+    Index,
     TwoStageScope,
     load_cross_encoder,
     load_projection,
@@ -25,9 +31,14 @@ from serac_cli.scope import (
 from serac_cli.settings import Settings
 from store import Memory
 
-__all__ = ["open_base", "open_editor", "open_scope", "open_trained_counterfactual", "threshold_of"]
-
-AnyScope = CheckedScope | CosineScope | CrossEncoderScope | EmbeddingScope | TwoStageScope
+__all__ = [
+    "open_base",
+    "open_editor",
+    "open_scope",
+    "open_trained_counterfactual",
+    "scope_maker",
+    "threshold_of",
+]
 
 
 def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Editor:
@@ -56,30 +67,42 @@ def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Edito
 
 def open_scope(
     settings: Settings, memory: Memory, encoder: Encoder, trained: TrainedCounterfactual | None
-) -> AnyScope:
+) -> ScopeForm:
     """Returns the scope classifier over ``memory``; the checked form needs the ``trained`` counterfactual model.
 
     Raises ComponentError.
     """
-    index = EditIndex(memory, encoder)
-    folder = component_folder("scope")
-    match settings.scope:
-        case "cosine":
-            return CosineScope(index)
-        case "embedding":
-            return EmbeddingScope(
-                index, load_projection(folder), load_scope_config(folder).embedding_threshold
-            )
-        case "cross":
-            return CrossEncoderScope(index, load_cross_encoder(folder))
-        case "two-stage":
-            return TwoStageScope(index, load_cross_encoder(folder))
-    assert trained is not None, "the checked form asks the trained counterfactual model"
-    two_stage = TwoStageScope(index, load_cross_encoder(folder))
-    return CheckedScope(two_stage, trained.first_token_abstains, load_check(folder))
+    abstention = trained.first_token_abstains if trained else None
+    return scope_maker(settings.scope, component_folder("scope"), abstention)(EditIndex(memory, encoder))
 
 
-def threshold_of(settings: Settings, scope: AnyScope) -> float:
+def scope_maker(
+    form: str,
+    folder: Path,
+    abstention: Abstention | None = None,
+    load: Callable[[Path], CrossEncoder] = load_cross_encoder,
+) -> Callable[[Index], ScopeForm]:
+    """Returns what makes a scope classifier of this form over given edits; the weights in ``folder`` are read once.
+
+    ``form`` is one of the settings' SCOPE_FORMS. The checked form needs the counterfactual model's ``abstention``.
+    ``load`` gives the cross-encoder, where the form has one. Raises ComponentError.
+    """
+    if form == "cosine":
+        return CosineScope
+    if form == "embedding":
+        projection, threshold = load_projection(folder), load_scope_config(folder).embedding_threshold
+        return lambda index: EmbeddingScope(index, projection, threshold)
+    cross_encoder = load(folder)
+    if form == "cross":
+        return lambda index: CrossEncoderScope(index, cross_encoder)
+    if form == "two-stage":
+        return lambda index: TwoStageScope(index, cross_encoder)
+    assert abstention is not None, "the checked form asks the trained counterfactual model"
+    check = load_check(folder)
+    return lambda index: CheckedScope(TwoStageScope(index, cross_encoder), abstention, check)
+
+
+def threshold_of(settings: Settings, scope: ScopeForm) -> float:
     """Returns the threshold in force: the user's, else the one that the classifier was shipped with."""
     return scope.threshold if settings.threshold is None else settings.threshold
 

@@ -80,6 +80,16 @@ class ScopeClassifier(Protocol):
         ...
 
 
+class ScopeForm(ScopeClassifier, Protocol):
+    """A form of g_phi that decides on many queries at once, as evaluation asks it to."""
+
+    threshold: float
+
+    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
+        """Returns the ``k`` best matches of each query."""
+        ...
+
+
 class Counterfactual(Protocol):
     """h_psi: answers a query as if the edit were true."""
 

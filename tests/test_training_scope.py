@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serac_cli.evaluation.scope_command import MARK, write_card
 from serac_cli.evaluation.scope_report import Outcome, calibration_error, reliability, report
 from serac_cli.evaluation.scope_sets import ScopeSet, edit_of, natural_set, typed_set
 from serac_cli.fakes import FakeEncoder
@@ -240,6 +241,24 @@ def test_the_report_pools_the_members_of_a_bar():
         ("natural edits: near-misses", 1, 1, True),
     ]
     assert json.loads(json.dumps(result.as_dict()))["bars"][0]["share"] == 0.5
+
+
+def test_a_card_gets_the_table_of_all_reports_between_its_marks(tmp_path: Path):
+    (tmp_path / "README.md").write_text(f"# Gate\n\n{MARK}\nold\n{MARK}\n\nEnd\n")
+    outcomes = [
+        outcome(0.9, inside=True, right=True, name="natural edits", kind="in yes"),
+        outcome(0.2, inside=True, right=True, name="natural edits", kind="in no"),
+    ]
+    for name, threshold in (("embedding", 0.5), ("cosine", 0.1)):
+        write_card(tmp_path, report(name, 10, threshold, outcomes))
+    assert (tmp_path / "README.md").read_text() == (
+        f"# Gate\n\n{MARK}\n\n"
+        "| decided rightly, % | of | must | embedding, 10 edits | cosine, 10 edits |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| natural edits: in scope | 2 | 95 | 50.0 | 100.0 |\n"
+        "| expected calibration error |  | at most 0.02 | 0.450 | 0.450 |\n"
+        f"\n{MARK}\n\nEnd\n"
+    )
 
 
 def test_calibration_error_of_hand_computed_bins():

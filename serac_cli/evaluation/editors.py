@@ -18,9 +18,8 @@ import numpy as np
 from serac_cli.backends.scoring import ScoringModel, generate, likelihoods
 from serac_cli.counterfactual import ABSTAIN, answer_ids, edit_ids, in_context_prompt, query_ids
 from serac_cli.evaluation.calls import Calls, digest_of
-from serac_cli.evaluation.scope_report import ScopeForm
 from serac_cli.evaluation.tasks import Ask, Record
-from serac_cli.protocols import Likelihood
+from serac_cli.protocols import Likelihood, ScopeForm
 from store import Draft, Edit, Kind
 
 __all__ = [

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from serac_cli.assembly import open_base
+from serac_cli.assembly import open_base, scope_maker
 from serac_cli.backends.scoring import ScoringModel
 from serac_cli.checkpoints import component_folder
 from serac_cli.counterfactual import fingerprint, read_config
@@ -24,8 +24,7 @@ from serac_cli.evaluation.editors import (
     Trained,
 )
 from serac_cli.evaluation.finetuning import FineTuning, FineTuningConfig
-from serac_cli.evaluation.scope_forms import scope_maker
-from serac_cli.evaluation.scope_report import ScopeForm
+from serac_cli.protocols import ScopeForm
 from serac_cli.scope import FixedIndex, load_cross_encoder
 from serac_cli.settings import SCOPE_FORMS, Settings
 from store import Edit

@@ -4,17 +4,16 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from serac_cli.evaluation.scope_sets import Probe, ScopeSet
-from serac_cli.protocols import Match
+from serac_cli.protocols import Match, ScopeForm
 
 __all__ = [
     "BARS",
     "Bar",
     "Outcome",
     "Row",
-    "ScopeForm",
     "ScopeReport",
     "calibration_error",
     "measure",
@@ -27,16 +26,6 @@ Progress = Callable[[str, int, int], None]
 """Called with (set, queries done, queries in all)."""
 CHUNK = 256
 """Queries decided on at once."""
-
-
-class ScopeForm(Protocol):
-    """A scope classifier that decides on many queries at once."""
-
-    threshold: float
-
-    def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
-        """Returns the ``k`` best matches of each query."""
-        ...
 
 
 @dataclass(frozen=True)

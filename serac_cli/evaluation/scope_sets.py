@@ -6,7 +6,7 @@ and the real queries that training holds out.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -48,16 +48,21 @@ class ScopeSet:
     edits: tuple[Edit, ...]
     probes: tuple[Probe, ...]
 
-    def padded(self, fillers: Iterable[Edit], size: int) -> "ScopeSet":
-        """Returns the set with other edits added until there are ``size``; those of a prompt it has are passed over."""
+    def padded(self, fillers: Iterable[Fact], size: int) -> "ScopeSet":
+        """Returns the set with other edits added until there are ``size``.
+
+        Passed over are those of a prompt that it has, or about what one of its edits names: two would be right.
+        """
         edits = list(self.edits)
         known = {normalise(edit.prompt) for edit in edits}
+        named = {phrase for edit in edits for phrase in _phrases(edit.prompt)}
         for filler in fillers:
             if len(edits) >= size:
                 break
-            if normalise(filler.prompt) not in known:
-                edits.append(replace(filler, id=len(edits) + 1))
-                known.add(normalise(filler.prompt))
+            if normalise(filler.prompt) in known or normalise(filler.subject) in named:
+                continue
+            edits.append(edit_of(len(edits) + 1, filler.prompt, filler.target))
+            known.add(normalise(filler.prompt))
         return replace(self, edits=tuple(edits))
 
 
@@ -142,14 +147,9 @@ def scope_sets(data: Path, size: int, limit: int, seed: int = 0) -> list[ScopeSe
     knowedit = _distinct(sources.knowedit(dev / "knowedit_wiki_counterfact_10paraphrases.json"))
     counterfact = _distinct(sources.counterfact(dev / "counterfact_val.json"))
     fillers = [
-        edit_of(0, fact.prompt, fact.target) for fact in (*knowedit_zsre, *zsre, *counterfact, *knowedit)
-    ]
-    fillers += [
-        edit_of(0, fact.prompt, fact.target)
-        for fact in (
-            *sources.zsre(train / "zsre_train.json"),
-            *sources.counterfact(train / "counterfact-train.json"),
-        )
+        *(*knowedit_zsre, *zsre, *counterfact, *knowedit),
+        *sources.zsre(train / "zsre_train.json"),
+        *sources.counterfact(train / "counterfact-train.json"),
     ]
     sets = [
         _zsre_set(zsre, real_queries(train, measuring=True), size, rng),
@@ -219,7 +219,8 @@ def _zsre_set(
 def _fact_set(name: str, facts: Sequence[Fact], size: int, *, statement: bool) -> ScopeSet:
     """KnowEdit: ten generated paraphrases, aliases and one-hop questions; other relations of the same subject.
 
-    With ``statement`` the edits are whole sentences, and questions among the paraphrases are counted apart.
+    Paraphrases of five characters or fewer ("-", ")") are broken, and left out. With ``statement`` the edits are
+    whole sentences, and questions among the paraphrases are counted apart.
     """
     chosen = facts[:size]
     edits = (
@@ -230,6 +231,8 @@ def _fact_set(name: str, facts: Sequence[Fact], size: int, *, statement: bool) -
     probes: list[Probe] = []
     for number, fact in enumerate(chosen, start=1):
         for query in fact.inside:
+            if len(query.text) <= 5:
+                continue
             question = statement and query.kind == "paraphrase" and query.text.endswith("?")
             kind = "statement to question" if question else query.kind.replace("_", "-")
             probes.append(Probe(query.text, f"in {kind}", frozenset({number})))
@@ -267,13 +270,16 @@ def _inverse_set(path: Path, size: int) -> ScopeSet:
     return ScopeSet("zsre inverse", edits, tuple(probes))
 
 
-def _names(query: str, subjects: set[str]) -> bool:
-    words = normalise(query).split()
-    return any(
-        " ".join(words[start:end]) in subjects
-        for start in range(len(words))
-        for end in range(start + 1, min(start + 7, len(words)) + 1)
-    )
+def _names(query: str, subjects: Set[str]) -> bool:
+    return not subjects.isdisjoint(_phrases(query))
+
+
+def _phrases(text: str) -> Iterator[str]:
+    """Yields all runs of up to seven words."""
+    words = normalise(text).split()
+    for start in range(len(words)):
+        for end in range(start + 1, min(start + 7, len(words)) + 1):
+            yield " ".join(words[start:end])
 
 
 def _mquake_set(data: Path, size: int) -> ScopeSet:

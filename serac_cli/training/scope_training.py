@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 
 from serac_cli.encoder import BACKBONE, Encoder, Vectors, load_encoder
-from serac_cli.evaluation.scope_report import Outcome, ScopeForm, measure
+from serac_cli.evaluation.scope_report import Outcome, measure
 from serac_cli.evaluation.scope_sets import ScopeSet, natural_set, scope_sets
+from serac_cli.protocols import ScopeForm
 from serac_cli.scope import (
     WEIGHTS,
     CrossEncoder,
