@@ -283,10 +283,21 @@ def test_threshold_separates_what_can_be_separated_and_stays_near_a_half():
     assert best_threshold([*low, *high]) == 0.5
 
 
-def test_sets_are_padded_with_edits_of_other_prompts():
-    one = ScopeSet("s", (edit_of(1, "a", "b"),), ())
-    padded = one.padded([edit_of(0, "a", "c"), edit_of(0, "d", "e"), edit_of(0, "f", "g")], 2)
-    assert [(e.id, e.prompt) for e in padded.edits] == [(1, "a"), (2, "d")]
+def test_sets_are_padded_with_edits_of_other_prompts_and_subjects():
+    def filler(subject: str, prompt: str) -> Fact:
+        return Fact(subject, prompt, "Oslo", "", inside=(), outside=(), source="zsre")
+
+    one = ScopeSet("s", (edit_of(1, "Where was Ida Kern born?", "Ulm"),), ())
+    fillers = [
+        filler("", "Where was Ida Kern born?"),
+        filler("Ida Kern", "Ida Kern's birthplace is"),
+        filler("Bo Lind", "Where was Bo Lind born?"),
+        filler("Al Rey", "Where was Al Rey born?"),
+    ]
+    assert [(e.id, e.prompt) for e in one.padded(fillers, 2).edits] == [
+        (1, "Where was Ida Kern born?"),
+        (2, "Where was Bo Lind born?"),
+    ]
 
 
 def test_the_shipped_and_the_typed_sets_have_queries_on_both_sides():
