@@ -15,9 +15,9 @@ import numpy as np
 from serac_cli.errors import ComponentError
 from serac_cli.protocols import Match
 from serac_cli.scope import TwoStageScope
-from store import Edit
+from store import Edit, Kind
 
-__all__ = ["Abstention", "Check", "CheckedScope", "load_check", "logit", "save_check"]
+__all__ = ["Abstention", "Check", "CheckedScope", "Weights", "load_check", "logit", "save_check"]
 
 FILE = "check.json"
 
@@ -26,24 +26,34 @@ Abstention = Callable[[Sequence[tuple[str, Edit]]], list[float]]
 
 
 @dataclass(frozen=True)
-class Check:
+class Weights:
     """How both models' words are weighed: sigmoid(scope logit(p) + abstention logit(1 - a) + bias).
 
-    p is g_phi's probability, a that of abstaining. Matches under ``floor`` are not checked: they stay as they are.
-    ``looked_at`` is the number of matches checked at most.
+    p is g_phi's probability, a that of abstaining.
     """
 
     scope: float
     abstention: float
     bias: float
-    threshold: float
-    floor: float = 0.02
-    looked_at: int = 2
 
     def probability(self, match: float, abstains: float) -> float:
         """Returns the probability of scope given what both models say."""
         score = self.scope * logit(match) + self.abstention * logit(1.0 - abstains) + self.bias
         return float(1.0 / (1.0 + np.exp(-score)))
+
+
+@dataclass(frozen=True)
+class Check:
+    """The weights by kind of edit, since the counterfactual model is surer of facts than of evidence.
+
+    Matches under ``floor`` are not checked: they stay as they are. ``looked_at`` is the number of matches checked at
+    most.
+    """
+
+    weights: dict[Kind, Weights]
+    threshold: float
+    floor: float = 0.02
+    looked_at: int = 2
 
     def doubtful(self, matches: Sequence[Match]) -> list[Match]:
         """Returns those of a query's matches, likeliest first, that are checked."""
@@ -53,7 +63,7 @@ class Check:
         """Returns the matches, likeliest first, given the abstention on each of the :meth:`doubtful` ones."""
         doubtful = self.doubtful(matches)
         checked = [
-            replace(match, probability=self.probability(match.probability, heard))
+            replace(match, probability=self.weights[match.edit.kind].probability(match.probability, heard))
             for match, heard in zip(doubtful, abstains, strict=True)
         ]
         return sorted([*checked, *matches[len(doubtful) :]], key=lambda match: -match.probability)
@@ -112,8 +122,10 @@ def save_check(folder: Path, check: Check) -> None:
 def load_check(folder: Path) -> Check:
     """Returns the check in ``folder``. Raises ComponentError if it is missing or has other keys."""
     try:
-        return Check(**json.loads((folder / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        values = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        weights = {kind: Weights(**values["weights"][kind]) for kind in Kind}
+        return Check(**{**values, "weights": weights})
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ComponentError(
             f"the check in {folder} cannot be read: {error}", "choose --scope two-stage, or reinstall serac"
         ) from error

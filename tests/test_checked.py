@@ -1,17 +1,19 @@
 """The third check, over scope classifiers and abstentions made up here."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from serac_cli.checked import Check, CheckedScope, load_check, logit, save_check
+from serac_cli.checked import Check, CheckedScope, Weights, load_check, logit, save_check
 from serac_cli.errors import ComponentError
 from serac_cli.evaluation.scope_sets import Probe, ScopeSet, edit_of
 from serac_cli.protocols import Match
 from serac_cli.training.check_training import fit_check
+from store import Kind
 
 EDITS = [edit_of(number, f"prompt {number}", "target") for number in range(1, 5)]
-EVEN = Check(scope=0.5, abstention=0.5, bias=0.0, threshold=0.5)
+EVEN = Check({kind: Weights(scope=0.5, abstention=0.5, bias=0.0) for kind in Kind}, threshold=0.5)
 
 
 class Ranked:
@@ -73,8 +75,8 @@ def test_an_empty_memory_has_no_match():
 
 
 def test_the_probability_is_the_logistic_of_both_logits():
-    check = Check(scope=2.0, abstention=1.0, bias=-1.0, threshold=0.5)
-    assert check.probability(0.5, 0.5) == pytest.approx(1 / (1 + 2.718281828**1.0))
+    weights = Weights(scope=2.0, abstention=1.0, bias=-1.0)
+    assert weights.probability(0.5, 0.5) == pytest.approx(1 / (1 + 2.718281828**1.0))
     assert logit(0.0) == pytest.approx(-logit(1.0))
 
 
@@ -87,8 +89,17 @@ def test_the_fit_learns_to_trust_the_model_that_is_right():
         lambda pairs: [0.1 if query == "in" else 0.9 for query, _ in pairs],
         lambda *_: None,
     )
-    assert check.abstention > 5 * abs(check.scope)
-    assert check.probability(0.5, 0.1) > check.threshold > check.probability(0.5, 0.9)
+    weights = check.weights[Kind.FACT]
+    assert weights.abstention > 5 * abs(weights.scope)
+    assert weights.probability(0.5, 0.1) > check.threshold > weights.probability(0.5, 0.9)
+    assert check.weights[Kind.STANCE] == weights, "no stance was heard: the regression over all stands in"
+
+
+def test_the_weights_are_those_of_the_kind_of_edit():
+    deaf = Weights(scope=1.0, abstention=0.0, bias=0.0)
+    check = replace(EVEN, weights={**EVEN.weights, Kind.EVIDENCE: deaf})
+    evidence = Match(edit_of(1, "sentence", "", Kind.EVIDENCE), 0.9, 0.9)
+    assert check.weigh([evidence], [0.999])[0].probability == pytest.approx(0.9)
 
 
 def test_a_check_is_read_as_it_was_written(tmp_path):
@@ -96,7 +107,7 @@ def test_a_check_is_read_as_it_was_written(tmp_path):
     assert load_check(tmp_path) == EVEN
 
 
-@pytest.mark.parametrize("content", [None, "{", json.dumps({"scope": 1.0, "magic": 2})])
+@pytest.mark.parametrize("content", [None, "{", json.dumps({"weights": {}, "magic": 2})])
 def test_a_missing_or_damaged_check_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "check.json").write_text(content)
