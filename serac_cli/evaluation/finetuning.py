@@ -72,9 +72,11 @@ class FineTuning:
         """Returns the tuned model, trained now unless it is."""
         if self._tuned is None:
             local = self.base.model.local
-            tuned = LocalModel(local.name, copy.deepcopy(local.model), local.tokenizer)
+            # float32 while it learns: in bfloat16 most steps are smaller than a weight's last digit
+            tuned = LocalModel(local.name, copy.deepcopy(local.model).float(), local.tokenizer)
             self._tuned = ScoringModel(tuned)
-            _train(self._tuned, self._shown, self.config)
+            _train(self._tuned, self._shown, self.config, mixed=local.model.dtype == torch.bfloat16)
+            tuned.model.to(local.model.dtype)
         return self._tuned
 
 
@@ -91,7 +93,9 @@ def trainable(model: Any, layers: int) -> list[torch.nn.Parameter]:
     return [weight for block in blocks[-layers:] for weight in block.parameters()]
 
 
-def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: FineTuningConfig) -> None:
+def _train(
+    scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: FineTuningConfig, *, mixed: bool
+) -> None:
     model = scoring.local.model
     items = [(scoring.prompt_ids(prompt), scoring.answer_ids(answer)) for prompt, answer in shown]
     for weight in model.parameters():
@@ -103,7 +107,9 @@ def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: Fine
     generator = torch.Generator().manual_seed(0)
     batches = _endless(items, config.batch, generator)
     for _ in range(config.steps):
-        loss = _loss(model, next(batches))
+        # one context a step: within one, the cast weights are kept, and would not follow the optimiser
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            loss = _loss(model, next(batches))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
