@@ -45,7 +45,7 @@ def scope(
         float | None, typer.Option(help="Overrides the calibrated one.", min=0, max=1)
     ] = None,
     card: Annotated[
-        Path | None, typer.Option(help="Also write metrics.json and reliability.png to this folder.")
+        Path | None, typer.Option(help="Also write the figures and pictures of a model card to this folder.")
     ] = None,
     json: JsonOption = False,
     lines: LinesOption = False,

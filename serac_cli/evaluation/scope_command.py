@@ -78,7 +78,7 @@ def evaluate_scope(
 
 
 def write_card(folder: Path, result: ScopeReport) -> None:
-    """Adds the report to ``metrics.json``, under its form and number of edits, and draws ``reliability-FORM.png``.
+    """Adds the report to ``metrics.json``, under its form and number of edits, and draws its reliability.
 
     A ``README.md`` beside them gets the table of all reports, between its two lines ``<!-- figures -->``.
     """
@@ -87,7 +87,7 @@ def write_card(folder: Path, result: ScopeReport) -> None:
     metrics[f"{result.form}, {result.edits} edits"] = result.as_dict()
     path.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if result.form in ("checked", "two-stage"):
-        _draw_reliability(folder / f"reliability-{result.form}.png", result)
+        _draw_reliability(folder / f"reliability-{result.form}-{result.edits}.png", result)
     parts = readme.read_text("utf-8").split(MARK) if readme.exists() else []
     if len(parts) == 3:
         readme.write_text(MARK.join((parts[0], _figures(metrics), parts[2])), encoding="utf-8")
@@ -119,7 +119,10 @@ def _draw_reliability(path: Path, result: ScopeReport) -> None:
     means = [mean for mean, _, _ in result.bins]
     top.plot([0, 1], [0, 1], color="0.7", linestyle="--")
     top.plot(means, [share for _, share, _ in result.bins], marker="o")
-    top.set(ylabel="share of queries in scope", title=f"ECE {result.calibration_error:.4f}")
+    top.set(
+        ylabel="share of queries in scope",
+        title=f"{result.form}, {result.edits} edits: ECE {result.calibration_error:.4f}",
+    )
     bottom.bar(means, [count for _, _, count in result.bins], width=0.04)
     bottom.set(xlabel="probability of the best match", ylabel="queries", yscale="log")
     figure.savefig(path, dpi=110)
