@@ -180,7 +180,7 @@ def test_the_program_answers_on_a_real_terminal(real_home):
     child.expect("in scope")
     child.expect("before")
     child.expect("after .*Ada Quill")
-    child.send("how do I boil an egg\r")
+    child.send("tell me a long story about a ship\r")
     child.expect("out of scope")
     child.expect("before")
     child.send("\x03")  # while the base model answers
