@@ -1,6 +1,7 @@
 """The prompt, in three layers: one line at a time, the loop over a pipe, and the program on a real terminal."""
 
 import io
+import signal
 import stat
 import sys
 
@@ -172,6 +173,8 @@ def test_the_program_answers_on_a_real_terminal(real_home):
         dimensions=(40, 160),
         encoding="utf-8",
         timeout=120,
+        # where the tests run in the background, the shell has them ignore Ctrl-C, and so would the child
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     child.expect("serac>")
     child.send("/add Who is the mayor of Larkfield? => Ada Quill\r")
