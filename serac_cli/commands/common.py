@@ -33,6 +33,14 @@ MemoryOption = Annotated[
         "--memory", "-m", help="The edit memory, a SQLite file (also SERAC_MEMORY).", show_default=False
     ),
 ]
+PublicSetsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The directory with the public sets (train/, dev/); without it only the hand-written ones are used.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 LinesOption = Annotated[bool, typer.Option("--nl", help="Write one JSON object a line.")]
 BaseOption = Annotated[

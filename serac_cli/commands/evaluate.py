@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serac_cli.commands.common import JsonOption, LinesOption, output_for, settings_of
+from serac_cli.commands.common import JsonOption, LinesOption, PublicSetsOption, output_for, settings_of
 
 if TYPE_CHECKING:
     from serac_cli.render import Output
@@ -23,14 +23,7 @@ app = typer.Typer(help="Measure the editor and its components.", no_args_is_help
 @app.command()
 def scope(
     context: typer.Context,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="The directory with the public sets (train/, dev/); without it only the hand-written ones are used.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    data: PublicSetsOption = None,
     edits: Annotated[int, typer.Option(help="How many edits are in memory at once.", min=1)] = 1000,
     form: Annotated[str, typer.Option(help="checked, two-stage, cross, embedding or cosine.")] = "checked",
     model: Annotated[

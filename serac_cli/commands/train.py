@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from serac_cli.commands.common import output_for, settings_of
+from serac_cli.commands.common import PublicSetsOption, output_for, settings_of
 from serac_cli.errors import SettingsError
 from serac_cli.settings import DEFAULT_BASE
 
@@ -122,14 +122,7 @@ def counterfactual(
 @app.command()
 def check(
     context: typer.Context,
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="The directory with the public sets (train/, dev/); without it the hand-written ones are used.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
+    data: PublicSetsOption = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder for check.json; by default the scope classifier's own.")
     ] = None,
