@@ -12,7 +12,7 @@ from store import Draft, Edit, Memory, VectorBatch
 if TYPE_CHECKING:
     from serac_cli.encoder import Encoder
 
-__all__ = ["Editor", "Listener", "Silent", "add_edits", "encode_edits"]
+__all__ = ["Editor", "Listener", "Silent", "add_edits", "checked_query", "encode_edits"]
 
 
 class Listener(Protocol):
@@ -59,10 +59,9 @@ class Editor:
     def answer(self, query: str, *, before: bool = True, listener: Listener | None = None) -> Answer:
         """Answers ``query``; ``before=False`` skips the base model's answer where an edit answers.
 
-        Raises SettingsError for a blank query, and whatever a model raises.
+        Raises SettingsError for a query that :func:`checked_query` refuses, and whatever a model raises.
         """
-        if not query.strip():
-            raise SettingsError("the query is empty", 'try `serac ask "Who is the UK prime minister?"`')
+        query = checked_query(query)
         listener = listener or Silent()
         timings = {"scope": 0.0, "before": 0.0, "after": 0.0}
 
@@ -102,6 +101,17 @@ class Editor:
             after=after,
             timings_ms=timings,
         )
+
+
+def checked_query(query: str) -> str:
+    """Returns the query. Raises SettingsError where it is blank, or holds bytes that are no UTF-8."""
+    if not query.strip():
+        raise SettingsError("the query is empty", 'try `serac ask "Who is the UK prime minister?"`')
+    try:
+        query.encode()
+    except UnicodeEncodeError:
+        raise SettingsError("the query is not valid UTF-8", "type it anew, or convert the input") from None
+    return query
 
 
 def add_edits(

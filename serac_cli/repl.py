@@ -15,7 +15,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from serac_cli.assembly import open_base, open_editor
 from serac_cli.counterfactual import InContextCounterfactual
 from serac_cli.edit_files import Row
-from serac_cli.editor import Editor, add_edits
+from serac_cli.editor import Editor, add_edits, checked_query
 from serac_cli.errors import SeracError, SettingsError, explain
 from serac_cli.models import CATALOGUE
 from serac_cli.planning import Outcome, plan
@@ -111,7 +111,7 @@ class Repl:
         self.output.note(f"undone: edit {', '.join(map(str, ids))}")
 
     def _why(self, arguments: str) -> None:
-        self.output.matches(self.editor.scope.match(arguments, k=5))
+        self.output.matches(self.editor.scope.match(checked_query(arguments), k=5))
 
     def _base(self, arguments: str) -> None:
         if not arguments:
@@ -219,7 +219,8 @@ def _draft(arguments: str) -> Draft:
 
 
 def _id(arguments: str) -> int:
-    try:
-        return int(arguments)
-    except ValueError:
-        raise SettingsError(f"not the id of an edit: {arguments!r}", "/list shows them") from None
+    if not (
+        arguments.isascii() and arguments.isdigit() and len(arguments) < 19
+    ):  # SQLite's integers have 19 digits
+        raise SettingsError(f"not the id of an edit: {arguments!r}", "/list shows them")
+    return int(arguments)

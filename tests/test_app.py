@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from serac_cli.app import main
 from store import Draft, Memory
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "numpy", "sqlite_utils")
@@ -265,3 +266,41 @@ def test_a_dry_run_shows_each_row_and_creates_no_memory(tmp_path):
         ["4", "bad"],
     ]
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ask", "bad \udcff bytes"],
+        ["ask", "  "],
+        ["why", "bad \udcff bytes"],
+        ["why", ""],
+        ["edit", "show", "99999999999999999999"],
+        ["edit", "retire", "99999999999999999999"],
+        ["edit", "history", "99999999999999999999"],
+        ["edit", "list", "--limit", "99999999999999999999"],
+        ["probe", "list", "99999999999999999999"],
+    ],
+)
+def test_what_no_memory_or_model_can_read_is_one_line_on_stderr(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["serac", *command, "--memory", str(tmp_path / "m.db")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code in (1, 2)
+    heard = capsys.readouterr()
+    assert heard.out == ""
+    assert len(heard.err.strip().splitlines()) == 1
+    assert not (tmp_path / "m.db").exists()
+
+
+def test_rejects_never_overwrite_the_file_that_is_applied(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "edits.csv"
+    file.write_text("prompt,target\nWho?,Ada\n,Bo\n")
+    before = file.read_bytes()
+    command = ["edit", "apply", str(file), "--keep-going", "--rejects", str(file)]
+    monkeypatch.setattr(sys, "argv", ["serac", *command, "--memory", str(tmp_path / "m.db")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code != 0
+    assert "is the file to apply" in capsys.readouterr().err
+    assert file.read_bytes() == before

@@ -47,8 +47,11 @@ def ask(
     With no query it opens an interactive prompt, or answers the lines on stdin where that is no terminal.
     Away from a terminal, or with --json, each answer is one JSON object on a line.
     """
+    from serac_cli.editor import checked_query
     from serac_cli.render import Format, answer_record, is_interactive
 
+    if query is not None:
+        query = checked_query(query)
     settings = settings_of(
         context,
         memory=memory,
@@ -91,9 +94,10 @@ def why(
 ) -> None:
     """Shows the edits nearest to a query, with both stages' scores, and how it would be routed."""
     from serac_cli.assembly import open_scope, open_trained_counterfactual, threshold_of
+    from serac_cli.editor import checked_query
     from serac_cli.encoder import load_encoder
 
-    output = output_for(json, lines)
+    query, output = checked_query(query), output_for(json, lines)
     settings = settings_of(context, memory=memory, scope=scope, threshold=threshold)
     with memory_of(settings) as edits:
         trained = None

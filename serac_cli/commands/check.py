@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from serac_cli.commands.common import (
+    LARGEST,
     BaseOption,
     CounterfactualOption,
     JsonOption,
@@ -104,7 +105,9 @@ def _list_by_default(context: typer.Context, memory: MemoryOption = None) -> Non
 @app.command()
 def add(
     context: typer.Context,
-    edit_id: Annotated[int, typer.Argument(help="The id of the edit that the probe is about.", metavar="ID")],
+    edit_id: Annotated[
+        int, typer.Argument(help="The id of the edit that the probe is about.", metavar="ID", max=LARGEST)
+    ],
     query: Annotated[str, typer.Argument(help="The query.")],
     out: Annotated[
         bool, typer.Option("--out", help="The query is out of scope: no edit may answer it.")
@@ -122,7 +125,7 @@ def add(
 def list_probes(
     context: typer.Context,
     edit_id: Annotated[
-        int | None, typer.Argument(help="Only this edit's.", metavar="ID", show_default=False)
+        int | None, typer.Argument(help="Only this edit's.", metavar="ID", show_default=False, max=LARGEST)
     ] = None,
     memory: MemoryOption = None,
     json: JsonOption = False,
@@ -140,7 +143,7 @@ def list_probes(
 @app.command()
 def remove(
     context: typer.Context,
-    probe_ids: Annotated[list[int], typer.Argument(help="The ids of probes.", metavar="ID...")],
+    probe_ids: Annotated[list[int], typer.Argument(help="The ids of probes.", metavar="ID...", max=LARGEST)],
     memory: MemoryOption = None,
 ) -> None:
     """Removes probes; the edits stay as they are."""

@@ -33,6 +33,8 @@ MemoryOption = Annotated[
         "--memory", "-m", help="The edit memory, a SQLite file (also SERAC_MEMORY).", show_default=False
     ),
 ]
+LARGEST = 2**63 - 1
+"""The largest whole number that SQLite holds: ids and limits beyond it are refused."""
 PublicSetsOption = Annotated[
     Path | None,
     typer.Option(

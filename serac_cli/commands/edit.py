@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serac_cli.commands.common import (
+    LARGEST,
     JsonOption,
     LinesOption,
     MemoryOption,
@@ -30,8 +31,8 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The edits in memory: add, apply a file, list, change, retire, restore, undo.")
 
-IdArgument = Annotated[int, typer.Argument(help="The id of an edit.", metavar="ID")]
-IdsArgument = Annotated[list[int], typer.Argument(help="The ids of edits.", metavar="ID...")]
+IdArgument = Annotated[int, typer.Argument(help="The id of an edit.", metavar="ID", max=LARGEST)]
+IdsArgument = Annotated[list[int], typer.Argument(help="The ids of edits.", metavar="ID...", max=LARGEST)]
 KindOption = Annotated[
     Kind | None, typer.Option("--kind", help="fact, evidence or stance.", show_default=False)
 ]
@@ -117,6 +118,8 @@ def apply_file(
     from serac_cli.planning import Outcome, plan
 
     settings, output = settings_of(context, memory=memory), output_for(json)
+    if rejects and rejects.exists() and rejects.samefile(file):
+        raise SettingsError(f"{rejects} is the file to apply", "give another file to --rejects")
     parsed = read_edit_file(file, mapping=_mapping(column_map), delimiter=delimiter, encoding=encoding)
     rows = [Row(row.line, _completed(row.draft, tag or (), source)) for row in parsed.rows]
     if dry_run:
@@ -149,7 +152,9 @@ def list_edits(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Retired and expired edits too.")] = False,
     retired: Annotated[bool, typer.Option("--retired", help="Only retired and expired edits.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.", show_default=False)] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, help="At most so many.", show_default=False)
+    ] = None,
     memory: MemoryOption = None,
     json: JsonOption = False,
     lines: LinesOption = False,
@@ -229,7 +234,7 @@ def restore(
 def search(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help="Words to look for in prompts, targets, notes and tags.")],
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="At most so many.")] = 20,
     everything: Annotated[bool, typer.Option("--all", help="Retired and expired edits too.")] = False,
     memory: MemoryOption = None,
     json: JsonOption = False,
@@ -257,9 +262,9 @@ def undo(context: typer.Context, memory: MemoryOption = None) -> None:
 def history(
     context: typer.Context,
     edit_id: Annotated[
-        int | None, typer.Argument(help="Only this edit.", metavar="ID", show_default=False)
+        int | None, typer.Argument(help="Only this edit.", metavar="ID", show_default=False, max=LARGEST)
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many events.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="At most so many events.")] = 50,
     memory: MemoryOption = None,
     json: JsonOption = False,
     lines: LinesOption = False,
