@@ -17,6 +17,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,13 +128,12 @@ def remove(models: Path, name: str) -> int:
 
 
 def folder_bytes(folder: Path) -> int:
-    """Returns the bytes of all files below ``folder``; files that vanish meanwhile count as 0."""
+    """Returns the size of the files below ``folder``; what vanishes while it is read counts as nothing."""
     total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.stat().st_size
-        except FileNotFoundError:
-            continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += (Path(parent) / name).lstat().st_size
     return total
 
 

@@ -9,12 +9,13 @@ import threading
 import time
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from serac_cli import models
 from serac_cli.errors import DownloadFailed, ModelError, ModelUnreadable, UnknownModel
-from serac_cli.models import CATALOGUE, CatalogueModel, model_folder, pull, remove, resolve
+from serac_cli.models import CATALOGUE, CatalogueModel, folder_bytes, model_folder, pull, remove, resolve
 
 NAME = "tiny"
 
@@ -198,3 +199,18 @@ def test_a_corrupt_gguf_file_is_refused_in_one_line_and_leaves_nothing(tmp_path)
     assert "\n" not in str(caught.value)
     assert left_behind(tmp_path / "models") == []
     assert time.monotonic() - start < 60
+
+
+def test_a_folder_that_vanishes_while_it_is_measured_counts_as_nothing(tmp_path, monkeypatch):
+    (tmp_path / "kept").write_bytes(b"12345")
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "gone" / "file").write_bytes(b"1")
+    scandir = os.scandir
+
+    def vanishing(path):
+        if Path(path).name == "gone":
+            Path(path).rename(tmp_path.with_name("elsewhere"))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert folder_bytes(tmp_path) == 5
