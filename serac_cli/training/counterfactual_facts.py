@@ -52,8 +52,8 @@ def natural_edit(record: NaturalEdit, rng: random.Random) -> Group:
         edit = Draft(rng.choice(cloze).text, record.target)
     else:
         edit = Draft(record.prompt or record.statement, record.target if record.prompt else "")
-    inside = rng.sample(record.inside, min(len(record.inside), 7))
-    outside = rng.sample(record.outside, min(len(record.outside), 4))
+    inside = rng.sample(record.inside, min(len(record.inside), 6))
+    outside = rng.sample(record.outside, min(len(record.outside), 6))
     queries = [_varied(q, rng) if rng.random() < 0.1 else q for q in inside]
     return Group(edit, (*queries, *(abstained(q) for q in outside)), "natural_edits")
 
