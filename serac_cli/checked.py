@@ -17,7 +17,7 @@ from serac_cli.protocols import Match
 from serac_cli.scope import TwoStageScope
 from store import Edit, Kind
 
-__all__ = ["Abstention", "Check", "CheckedScope", "Weights", "load_check", "logit", "save_check"]
+__all__ = ["Abstention", "Check", "CheckedScope", "Weights", "features", "load_check", "logit", "save_check"]
 
 FILE = "check.json"
 
@@ -27,18 +27,20 @@ Abstention = Callable[[Sequence[tuple[str, Edit]]], list[float]]
 
 @dataclass(frozen=True)
 class Weights:
-    """How both models' words are weighed: sigmoid(scope logit(p) + abstention logit(1 - a) + bias).
+    """How what the models say is weighed: sigmoid(scope logit(p) + abstention logit(1 - a) + similarity s + bias).
 
-    p is g_phi's probability, a that of abstaining.
+    p is g_phi's probability, a that of abstaining, s the cosine of edit and query (all that the encoder says).
     """
 
     scope: float
     abstention: float
+    similarity: float
     bias: float
 
-    def probability(self, match: float, abstains: float) -> float:
-        """Returns the probability of scope given what both models say."""
-        score = self.scope * logit(match) + self.abstention * logit(1.0 - abstains) + self.bias
+    def probability(self, match: Match, abstains: float) -> float:
+        """Returns the probability of scope given what all three models say."""
+        heard = (self.scope, self.abstention, self.similarity)
+        score = sum(w * x for w, x in zip(heard, features(match, abstains), strict=True)) + self.bias
         return float(1.0 / (1.0 + np.exp(-score)))
 
 
@@ -53,7 +55,7 @@ class Check:
     weights: dict[Kind, Weights]
     threshold: float
     floor: float = 0.02
-    looked_at: int = 2
+    looked_at: int = 3
 
     def doubtful(self, matches: Sequence[Match]) -> list[Match]:
         """Returns those of a query's matches, likeliest first, that are checked."""
@@ -63,7 +65,7 @@ class Check:
         """Returns the matches, likeliest first, given the abstention on each of the :meth:`doubtful` ones."""
         doubtful = self.doubtful(matches)
         checked = [
-            replace(match, probability=self.weights[match.edit.kind].probability(match.probability, heard))
+            replace(match, probability=self.weights[match.edit.kind].probability(match, heard))
             for match, heard in zip(doubtful, abstains, strict=True)
         ]
         return sorted([*checked, *matches[len(doubtful) :]], key=lambda match: -match.probability)
@@ -106,6 +108,11 @@ def abstentions(
     ]
     heard = iter(abstention(pairs) if pairs else [])
     return [[next(heard) for _ in matches] for matches in doubtful]
+
+
+def features(match: Match, abstains: float) -> tuple[float, float, float]:
+    """Returns what is weighed: the logit of scope, that of an answer, and the cosine."""
+    return logit(match.probability), logit(1.0 - abstains), match.similarity
 
 
 def logit(probability: float) -> float:

@@ -13,7 +13,11 @@ from serac_cli.training.check_training import fit_check
 from store import Kind
 
 EDITS = [edit_of(number, f"prompt {number}", "target") for number in range(1, 5)]
-EVEN = Check({kind: Weights(scope=0.5, abstention=0.5, bias=0.0) for kind in Kind}, threshold=0.5)
+EVEN = Check(
+    {kind: Weights(scope=0.5, abstention=0.5, similarity=0.0, bias=0.0) for kind in Kind},
+    threshold=0.5,
+    looked_at=2,
+)
 
 
 class Ranked:
@@ -74,9 +78,14 @@ def test_an_empty_memory_has_no_match():
     assert CheckedScope(Ranked(), abstaining()[0], EVEN).match("q", 1) == []
 
 
-def test_the_probability_is_the_logistic_of_both_logits():
-    weights = Weights(scope=2.0, abstention=1.0, bias=-1.0)
-    assert weights.probability(0.5, 0.5) == pytest.approx(1 / (1 + 2.718281828**1.0))
+def match(probability, similarity=0.0):
+    return Match(EDITS[0], probability, similarity)
+
+
+def test_the_probability_is_the_logistic_of_what_all_say():
+    weights = Weights(scope=2.0, abstention=1.0, similarity=4.0, bias=-1.0)
+    assert weights.probability(match(0.5), 0.5) == pytest.approx(1 / (1 + 2.718281828**1.0))
+    assert weights.probability(match(0.5, 0.5), 0.5) == pytest.approx(1 / (1 + 2.718281828**-1.0))
     assert logit(0.0) == pytest.approx(-logit(1.0))
 
 
@@ -91,12 +100,37 @@ def test_the_fit_learns_to_trust_the_model_that_is_right():
     )
     weights = check.weights[Kind.FACT]
     assert weights.abstention > 5 * abs(weights.scope)
-    assert weights.probability(0.5, 0.1) > check.threshold > weights.probability(0.5, 0.9)
+    assert weights.probability(match(0.5), 0.1) > check.threshold > weights.probability(match(0.5), 0.9)
     assert check.weights[Kind.STANCE] == weights, "no stance was heard: the regression over all stands in"
 
 
+class Right:
+    """A scope classifier that is right about one set, and knows nothing of others."""
+
+    def match_all(self, queries, k):
+        certain = {"in large": 0.9, "out large": 0.1}
+        return [[match(certain.get(query, 0.5))] for query in queries]
+
+
+def test_a_large_set_weighs_no_more_than_a_small_one_in_the_fit():
+    def probes(name, times):
+        return (Probe(f"in {name}", "in", frozenset({1})), Probe(f"out {name}", "out")) * times
+
+    abstains = {"in small": 0.1, "out small": 0.9}
+    weights = fit_check(
+        [
+            ScopeSet(name, tuple(EDITS), probes(name, times))
+            for name, times in (("large", 300), ("small", 15))
+        ],
+        lambda _: Right(),
+        lambda pairs: [abstains.get(query, 0.5) for query, _ in pairs],
+        lambda *_: None,
+    ).weights[Kind.FACT]
+    assert weights.scope == pytest.approx(weights.abstention, rel=0.05)
+
+
 def test_the_weights_are_those_of_the_kind_of_edit():
-    deaf = Weights(scope=1.0, abstention=0.0, bias=0.0)
+    deaf = Weights(scope=1.0, abstention=0.0, similarity=0.0, bias=0.0)
     check = replace(EVEN, weights={**EVEN.weights, Kind.EVIDENCE: deaf})
     evidence = Match(edit_of(1, "sentence", "", Kind.EVIDENCE), 0.9, 0.9)
     assert check.weigh([evidence], [0.999])[0].probability == pytest.approx(0.9)

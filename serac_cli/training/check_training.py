@@ -1,11 +1,12 @@
 """Fits how the counterfactual model's abstention is weighed against the scope classifier, on development sets."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sklearn.linear_model import LogisticRegression
 
-from serac_cli.checked import Abstention, Check, Weights, abstentions, logit
+from serac_cli.checked import Abstention, Check, Weights, abstentions, features
 from serac_cli.evaluation.scope_report import CHUNK, outcome
 from serac_cli.evaluation.scope_sets import Probe, ScopeSet
 from serac_cli.protocols import Match
@@ -16,7 +17,8 @@ from store import Kind
 __all__ = ["fit_check"]
 
 Progress = Callable[[str, int, int], None]
-Row = tuple[float, float, bool]
+Row = tuple[str, tuple[float, float, float], bool]
+"""The set that a pair is of, what is weighed, and whether the query is in the edit's scope."""
 Heard = tuple[ScopeSet, Probe, list[Match], list[float]]
 UNFITTED = Check(weights={}, threshold=0.5)
 
@@ -27,19 +29,20 @@ def fit_check(
     abstention: Abstention,
     progress: Progress,
 ) -> Check:
-    """Returns the logistic regressions of "this edit's scope" on both models' logits, and the threshold.
+    """Returns the logistic regressions of "this edit's scope" on what the models say, and the threshold.
 
     The rows are the pairs that a check looks at, for each kind of edit its own; a kind without rows of both labels
-    takes the regression over all. The threshold is the one of equal cost, as for the scope classifier.
+    takes the regression over all. Every set counts alike, whatever the number of its rows. The threshold is the one
+    of equal cost, as for the scope classifier.
     """
     # 1. Both models on every query
     heard = [entry for one in sets for entry in _listen(one, scope_of(one), abstention, progress)]
 
     # 2. A row for each pair that is looked at, with its label
     rows: dict[Kind, list[Row]] = {kind: [] for kind in Kind}
-    for _, probe, matches, abstains in heard:
+    for one, probe, matches, abstains in heard:
         for match, a in zip(UNFITTED.doubtful(matches), abstains, strict=True):
-            row = (logit(match.probability), logit(1.0 - a), match.edit.id in probe.edits)
+            row = (one.name, features(match, a), match.edit.id in probe.edits)
             rows[match.edit.kind].append(row)
     every = [row for members in rows.values() for row in members]
     check = replace(
@@ -58,9 +61,11 @@ def fit_check(
 
 
 def _fitted(rows: Sequence[Row]) -> Weights:
-    fitted = LogisticRegression().fit([row[:2] for row in rows], [label for *_, label in rows])
-    scope, abstention = (round(float(weight), 3) for weight in fitted.coef_[0])
-    return Weights(scope, abstention, round(float(fitted.intercept_[0]), 3))
+    counts = Counter(name for name, _, _ in rows)
+    shares = [len(rows) / (len(counts) * counts[name]) for name, _, _ in rows]
+    fitted = LogisticRegression().fit([row for _, row, _ in rows], [label for *_, label in rows], shares)
+    scope, abstention, similarity = (round(float(weight), 3) for weight in fitted.coef_[0])
+    return Weights(scope, abstention, similarity, round(float(fitted.intercept_[0]), 3))
 
 
 def _listen(one: ScopeSet, scope: TwoStageScope, abstention: Abstention, progress: Progress) -> list[Heard]:

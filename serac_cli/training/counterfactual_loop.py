@@ -91,7 +91,9 @@ def train(
     if evaluate_every % POOL:
         raise ValueError(f"evaluate_every must be a multiple of {POOL}")
     torch.manual_seed(config.seed)
-    model.set_attn_implementation("eager")  # a sixth faster here than the fused one, whose backward pass is slow
+    model.set_attn_implementation(
+        "eager"
+    )  # a sixth faster here than the fused one, whose backward pass is slow
     peft_model = get_peft_model(
         model,
         LoraConfig(

@@ -70,7 +70,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     stances = sources.natural_stance(train / "natural_stance.jsonl", written("stance"))
     stances = [stance for stance in stances if keep(stance.topic, excluded)]
     evidence = sources.natural_evidence(train / "natural_evidence.jsonl", written("evidence"))
-    for _ in range(max(1, round(3 * scale))):
+    for _ in range(max(1, round(2 * scale))):
         pairs += natural_pairs(natural, rng)
     for _ in range(max(1, round(3 * scale))):
         pairs += stance_pairs(stances, rng)
