@@ -70,6 +70,14 @@ def main() -> None:
         if os.environ.get("SERAC_DEBUG"):
             raise
         message, exit_code = explain(error)
+    except UnicodeEncodeError as error:
+        if os.environ.get("SERAC_DEBUG"):
+            raise
+        message, exit_code = f"not valid UTF-8: {error.object[:60]!a}", 1
+    except OSError as error:
+        if os.environ.get("SERAC_DEBUG"):
+            raise
+        message, exit_code = f"{error.filename or 'output'}: {error.strerror or error}", 1
     except (KeyboardInterrupt, typer.Abort):
         message, exit_code = "interrupted", 130
     else:

@@ -87,6 +87,8 @@ def resolve(models: Path, spec: str, progress: Progress) -> str:
         if not (path / "config.json").is_file():
             raise ModelUnreadable(f"{path} holds no config.json, so it is no transformers model")
         return str(path)
+    if spec.startswith((".", "/", "~")):
+        raise ModelUnreadable(f"{_shown(spec)} is no folder", "name a folder with a transformers model")
     if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", spec):
         return spec
     raise UnknownModel(

@@ -271,6 +271,8 @@ def history(
 ) -> None:
     """Lists the changes to the memory, newest first."""
     with memory_of(settings_of(context, memory=memory)) as edits:
+        if edit_id is not None:
+            edits.get(edit_id)
         output_for(json, lines).events(edits.events(edit_id=edit_id, limit=limit))
 
 
