@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -273,6 +274,7 @@ def test_a_dry_run_shows_each_row_and_creates_no_memory(tmp_path):
     [
         ["ask", "bad \udcff bytes"],
         ["ask", "  "],
+        ["edit", "add", "Who runs it?"],
         ["why", "bad \udcff bytes"],
         ["why", ""],
         ["edit", "show", "99999999999999999999"],
@@ -304,3 +306,36 @@ def test_rejects_never_overwrite_the_file_that_is_applied(tmp_path, monkeypatch,
     assert stop.value.code != 0
     assert "is the file to apply" in capsys.readouterr().err
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["edit", "history", "5000"], "there is no edit 5000"),
+        (["edit", "list", "--tag", "\udcff"], "not valid UTF-8"),
+        (["edit", "retire", "1", "--reason", "\udcff"], "not valid UTF-8"),
+        (["ask", "q", "--base", "./missing"], "'./missing' is no folder"),
+    ],
+)
+def test_a_mistake_over_a_memory_is_one_line_on_stderr_and_changes_nothing(
+    command, said, memory, monkeypatch, capsys
+):
+    with Memory.open(memory) as opened:
+        before = opened.edits(), opened.events()
+    monkeypatch.setattr(sys, "argv", ["serac", *command, "--memory", str(memory)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 1
+    heard = capsys.readouterr()
+    assert said in heard.err
+    assert len(heard.err.strip().splitlines()) == 1
+    with Memory.open(memory) as opened:
+        assert (opened.edits(), opened.events()) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_one_line_on_stderr(memory):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*SERAC, "edit", "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: output: No space left on device"
