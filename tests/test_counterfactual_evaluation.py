@@ -7,11 +7,12 @@ import pytest
 
 from serac_cli.backends.local import LocalModel
 from serac_cli.counterfactual import attach
+from serac_cli.evaluation.card import MARK
 from serac_cli.evaluation.counterfactual_cases import TASKS, TYPED, Case, StanceTopic, near_misses
 from serac_cli.evaluation.counterfactual_command import (
     CounterfactualEvaluation,
     evaluate_counterfactual,
-    write_metrics,
+    write_card,
 )
 from serac_cli.evaluation.counterfactual_report import table
 from serac_cli.evaluation.counterfactual_scoring import exact, generate, normalise, score
@@ -112,10 +113,17 @@ def test_a_report_has_a_line_for_each_set_that_is_there(base: LocalModel, folder
     assert report.veto.near_misses == 1
     assert [line["task"] for line in table(report)][-1] == "ConvSent: convsent"
     assert 0 <= report.stance["convsent"].edit_success <= report.stance["convsent"].sentiment <= 1
-    write_metrics(folder, report)
+    (folder / "README.md").write_text(f"# Card\n\n{MARK}\nold\n{MARK}\n\nEnd\n")
+    write_card(folder, report)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["rows"][0]["teacher_forced_bar"] == 0.99
     assert set(metrics["data_sha256"]) == {"convsent_dev.json", "natural_edits_dev.jsonl", "zsre_dev.json"}
+    card = (folder / "README.md").read_text()
+    assert card.startswith(f"# Card\n\n{MARK}\n\n| task | cases |")
+    assert card.endswith(f"\n{MARK}\n\nEnd\n")
+    assert f"| {report.rows[0].title} | 1 | {100 * report.rows[0].teacher_forced:.1f} | 99.0 |" in card
+    assert "| near-misses vetoed |" in card
+    assert "\nold\n" not in card
 
 
 def test_a_reply_is_on_topic_if_it_names_it_or_means_it() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serac_cli.evaluation.scope_command import MARK, write_card
+from serac_cli.evaluation.card import MARK
+from serac_cli.evaluation.scope_command import write_card
 from serac_cli.evaluation.scope_report import Outcome, calibration_error, reliability, report
 from serac_cli.evaluation.scope_sets import ScopeSet, edit_of, natural_set, typed_set
 from serac_cli.fakes import FakeEncoder

@@ -95,7 +95,9 @@ def counterfactual(
     only: Annotated[
         list[str] | None, typer.Option(help="Measure this row only; may be repeated.", show_default=False)
     ] = None,
-    card: Annotated[bool, typer.Option("--card", help="Also write metrics.json beside the adapter.")] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Also write the figures of the model card beside the adapter.")
+    ] = False,
     json: JsonOption = False,
     lines: LinesOption = False,
 ) -> None:
@@ -106,7 +108,7 @@ def counterfactual(
     from serac_cli.evaluation.counterfactual_command import (
         CounterfactualEvaluation,
         evaluate_counterfactual,
-        write_metrics,
+        write_card,
     )
     from serac_cli.evaluation.counterfactual_report import as_json, table
     from serac_cli.models import resolve
@@ -118,7 +120,7 @@ def counterfactual(
         base = load_local_model(resolve(settings_of(context).models, read_config(folder)["base"], report))
         result = evaluate_counterfactual(run, base, report)
     if card:
-        write_metrics(folder, result)
+        write_card(folder, result)
     if json or lines:
         output.record(as_json(result))
         return

@@ -11,6 +11,7 @@ from serac_cli.checked import Abstention
 from serac_cli.checkpoints import component_folder
 from serac_cli.encoder import Vectors, load_encoder
 from serac_cli.errors import SettingsError
+from serac_cli.evaluation.card import fill_card, markdown_table
 from serac_cli.evaluation.scope_report import Outcome, ScopeReport, measure, report
 from serac_cli.evaluation.scope_sets import (
     ScopeSet,
@@ -25,8 +26,6 @@ from serac_cli.settings import SCOPE_FORMS
 
 __all__ = ["ScopeEvaluation", "evaluate_scope", "write_card"]
 
-MARK = "<!-- figures -->"
-"""The line before and after the table of a card."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -82,29 +81,27 @@ def write_card(folder: Path, result: ScopeReport) -> None:
 
     A ``README.md`` beside them gets the table of all reports, between its two lines ``<!-- figures -->``.
     """
-    path, readme = folder / "metrics.json", folder / "README.md"
+    path = folder / "metrics.json"
     metrics = json.loads(path.read_text("utf-8")) if path.exists() else {}
     metrics[f"{result.form}, {result.edits} edits"] = result.as_dict()
     path.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if result.form in ("checked", "two-stage"):
         _draw_reliability(folder / f"reliability-{result.form}-{result.edits}.png", result)
-    parts = readme.read_text("utf-8").split(MARK) if readme.exists() else []
-    if len(parts) == 3:
-        readme.write_text(MARK.join((parts[0], _figures(metrics), parts[2])), encoding="utf-8")
+    fill_card(folder / "README.md", _figures(metrics))
 
 
 def _figures(metrics: dict[str, dict[str, Any]]) -> str:
     """Returns the table of a card: a row for each bar, a column for each form and number of edits."""
     shares = {name: {bar["name"]: bar["share"] for bar in report["bars"]} for name, report in metrics.items()}
     bars = {bar["name"]: bar for report in metrics.values() for bar in report["bars"]}
-    lines = [["decided rightly, %", "of", "must", *metrics], ["---"] * (3 + len(metrics))]
+    rows: list[list[str]] = []
     for name, bar in bars.items():
         must = "" if bar["minimum"] is None else f"{100 * bar['minimum']:g}"
         found = [f"{100 * column[name]:.1f}" if name in column else "" for column in shares.values()]
-        lines.append([name, str(bar["count"]), must, *found])
+        rows.append([name, str(bar["count"]), must, *found])
     errors = [f"{report['calibration_error']:.3f}" for report in metrics.values()]
-    lines.append(["expected calibration error", "", "at most 0.02", *errors])
-    return "\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+    rows.append(["expected calibration error", "", "at most 0.02", *errors])
+    return markdown_table(["decided rightly, %", "of", "must", *metrics], rows)
 
 
 def _draw_reliability(path: Path, result: ScopeReport) -> None:

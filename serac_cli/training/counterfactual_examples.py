@@ -53,7 +53,7 @@ WEIGHTS = {
     "counterfact": 0.03,
     "knowedit": 0.04,
     "mquake": 0.02,
-    "natural_evidence": 0.20,
+    "natural_evidence": 0.24,
     "fever_symmetric": 0.08,
     "fool_me_twice": 0.08,
     "creak": 0.03,
