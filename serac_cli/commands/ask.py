@@ -69,6 +69,8 @@ def ask(
         return
     draws = output.is_table and output.style is Format.AUTO
     with memory_of(settings, create=True) as edits:
+        if not edits.edits(limit=1):
+            output.note(f"no edits in {settings.memory}: the base model answers all by itself")
         editor = None
         for line in [query] if query is not None else _lines_of_stdin():
             if editor is None:
