@@ -55,7 +55,7 @@ class Check:
     weights: dict[Kind, Weights]
     threshold: float
     floor: float = 0.02
-    looked_at: int = 3
+    looked_at: int = 2
 
     def doubtful(self, matches: Sequence[Match]) -> list[Match]:
         """Returns those of a query's matches, likeliest first, that are checked."""

@@ -104,29 +104,19 @@ def test_the_fit_learns_to_trust_the_model_that_is_right():
     assert check.weights[Kind.STANCE] == weights, "no stance was heard: the regression over all stands in"
 
 
-class Right:
-    """A scope classifier that is right about one set, and knows nothing of others."""
+def test_claims_that_the_evidence_leaves_open_count_for_less_in_the_fit():
+    def fires(kind):
+        probes = (Probe("in", "in claim", frozenset({1})), Probe("in", kind)) * 50
+        check = fit_check(
+            [ScopeSet("made up", tuple(EDITS), probes)],
+            lambda _: Ranked(0.5),
+            lambda pairs: [0.1] * len(pairs),
+            lambda *_: None,
+        )
+        return check.weights[Kind.FACT].probability(match(0.5), 0.1)
 
-    def match_all(self, queries, k):
-        certain = {"in large": 0.9, "out large": 0.1}
-        return [[match(certain.get(query, 0.5))] for query in queries]
-
-
-def test_a_large_set_weighs_no_more_than_a_small_one_in_the_fit():
-    def probes(name, times):
-        return (Probe(f"in {name}", "in", frozenset({1})), Probe(f"out {name}", "out")) * times
-
-    abstains = {"in small": 0.1, "out small": 0.9}
-    weights = fit_check(
-        [
-            ScopeSet(name, tuple(EDITS), probes(name, times))
-            for name, times in (("large", 300), ("small", 15))
-        ],
-        lambda _: Right(),
-        lambda pairs: [abstains.get(query, 0.5) for query, _ in pairs],
-        lambda *_: None,
-    ).weights[Kind.FACT]
-    assert weights.scope == pytest.approx(weights.abstention, rel=0.05)
+    assert fires("out other page") == pytest.approx(1 / 2, abs=0.01)
+    assert fires("out not enough info") == pytest.approx(3 / 4, abs=0.01)
 
 
 def test_the_weights_are_those_of_the_kind_of_edit():

@@ -1,6 +1,5 @@
 """Fits how the counterfactual model's abstention is weighed against the scope classifier, on development sets."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -17,10 +16,12 @@ from store import Kind
 __all__ = ["fit_check"]
 
 Progress = Callable[[str, int, int], None]
-Row = tuple[str, tuple[float, float, float], bool]
-"""The set that a pair is of, what is weighed, and whether the query is in the edit's scope."""
+Row = tuple[tuple[float, float, float], bool, float]
+"""What is weighed, whether the query is in the edit's scope, and how much the row counts."""
 Heard = tuple[ScopeSet, Probe, list[Match], list[float]]
 UNFITTED = Check(weights={}, threshold=0.5)
+UNSETTLED = 1 / 3
+"""What a claim counts that the evidence about its own page does not settle; in full it would silence settled ones."""
 
 
 def fit_check(
@@ -32,23 +33,22 @@ def fit_check(
     """Returns the logistic regressions of "this edit's scope" on what the models say, and the threshold.
 
     The rows are the pairs that a check looks at, for each kind of edit its own; a kind without rows of both labels
-    takes the regression over all. Every set counts alike, whatever the number of its rows. The threshold is the one
-    of equal cost, as for the scope classifier.
+    takes the regression over all. The threshold is the one of equal cost, as for the scope classifier.
     """
     # 1. Both models on every query
     heard = [entry for one in sets for entry in _listen(one, scope_of(one), abstention, progress)]
 
     # 2. A row for each pair that is looked at, with its label
     rows: dict[Kind, list[Row]] = {kind: [] for kind in Kind}
-    for one, probe, matches, abstains in heard:
+    for _, probe, matches, abstains in heard:
+        counts = UNSETTLED if probe.kind == "out not enough info" else 1.0
         for match, a in zip(UNFITTED.doubtful(matches), abstains, strict=True):
-            row = (one.name, features(match, a), match.edit.id in probe.edits)
-            rows[match.edit.kind].append(row)
+            rows[match.edit.kind].append((features(match, a), match.edit.id in probe.edits, counts))
     every = [row for members in rows.values() for row in members]
     check = replace(
         UNFITTED,
         weights={
-            kind: _fitted(members if len({label for *_, label in members}) == 2 else every)
+            kind: _fitted(members if len({label for _, label, _ in members}) == 2 else every)
             for kind, members in rows.items()
         },
     )
@@ -61,9 +61,8 @@ def fit_check(
 
 
 def _fitted(rows: Sequence[Row]) -> Weights:
-    counts = Counter(name for name, _, _ in rows)
-    shares = [len(rows) / (len(counts) * counts[name]) for name, _, _ in rows]
-    fitted = LogisticRegression().fit([row for _, row, _ in rows], [label for *_, label in rows], shares)
+    heard, labels, counts = zip(*rows, strict=True)
+    fitted = LogisticRegression().fit(heard, labels, counts)
     scope, abstention, similarity = (round(float(weight), 3) for weight in fitted.coef_[0])
     return Weights(scope, abstention, similarity, round(float(fitted.intercept_[0]), 3))
 
