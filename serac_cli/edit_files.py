@@ -12,7 +12,7 @@ from store import Draft, Kind
 from store.edits import fold, validate
 from store.errors import InvalidEdit
 
-__all__ = ["BadRow", "EditFile", "Row", "read_edit_file", "write_rejects"]
+__all__ = ["BadRow", "EditFile", "Row", "entered", "read_edit_file", "write_rejects"]
 
 COLUMNS = ("prompt", "target", "kind", "tags", "note", "source")
 _CELL_LIMIT = 64 * 1024 * 1024  # characters; an overlong cell is the row's error, not the parser's
@@ -202,10 +202,18 @@ def _columns(path: Path, header: Sequence[str], mapping: Mapping[str, str]) -> d
     return columns
 
 
+def entered(draft: Draft) -> Draft:
+    """Returns a draft that a user enters, valid. Raises InvalidEdit, also for a question without its answer."""
+    valid = validate(draft)
+    if valid.kind is Kind.FACT and not valid.target and valid.prompt.endswith("?"):
+        raise InvalidEdit("the prompt is a question, so it needs a target, its answer")
+    return valid
+
+
 def _draft(cells: Mapping[str, str]) -> Draft:
     kind = cells.get("kind", "").strip().lower() or Kind.FACT
     tags = cells.get("tags", "").replace(";", ",").split(",")
-    return validate(
+    return entered(
         Draft(
             prompt=cells["prompt"],
             target=cells["target"],

@@ -14,7 +14,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from serac_cli.assembly import open_base, open_editor
 from serac_cli.counterfactual import InContextCounterfactual
-from serac_cli.edit_files import Row
+from serac_cli.edit_files import Row, entered
 from serac_cli.editor import Editor, add_edits, checked_query
 from serac_cli.errors import SeracError, SettingsError, explain
 from serac_cli.models import CATALOGUE
@@ -22,7 +22,6 @@ from serac_cli.planning import Outcome, plan
 from serac_cli.render import Output, inert
 from serac_cli.settings import Settings, load_settings
 from store import Draft, Memory
-from store.edits import validate
 from store.errors import StoreError
 
 __all__ = ["Repl", "run_repl"]
@@ -82,7 +81,7 @@ class Repl:
         COMMANDS[name].run(self, arguments.strip())
 
     def _add(self, arguments: str) -> None:
-        draft = validate(_draft(arguments))
+        draft = entered(_draft(arguments))
         step = plan(self.editor.memory, [Row(0, draft)])[0]
         if step.outcome is Outcome.DUPLICATE and step.other:
             self.output.note(f"edit {step.other.id} says that already")

@@ -93,18 +93,15 @@ def validate(draft: Draft) -> Draft:
 
     :raises InvalidEdit: the prompt holds no visible character; a text is too long; a text holds a NUL
       or half a surrogate pair, which SQLite cannot keep exactly; the kind is unknown, or the target
-      does not suit it, or a question has none; a tag is empty or holds a comma; ``expires_at`` is no ISO 8601 time
+      does not suit it; a tag is empty or holds a comma; ``expires_at`` is no ISO 8601 time
     """
     prompt = _text(draft.prompt, "the prompt", MAX_TEXT_LENGTH).strip()
     if not any(character.isprintable() and not character.isspace() for character in prompt):
         raise InvalidEdit("the prompt is empty")
     kind = _kind(draft.kind)
-    target = _target(draft.target, kind)
-    if kind is Kind.FACT and not target and prompt.endswith("?"):
-        raise InvalidEdit("the prompt is a question, so it needs a target, its answer")
     return Draft(
         prompt=prompt,
-        target=target,
+        target=_target(draft.target, kind),
         kind=kind,
         tags=_tags(draft.tags),
         note=_text(draft.note, "the note", MAX_TEXT_LENGTH),

@@ -65,11 +65,11 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Adds an edit; one that gives an active edit's prompt another target takes that edit's place."""
-    from serac_cli.edit_files import Row
+    from serac_cli.edit_files import Row, entered
     from serac_cli.planning import Outcome, plan
 
     settings, output = settings_of(context, memory=memory), output_for(json)
-    draft = validate(Draft(prompt, target, kind, tuple(tag or ()), note or "", source or "", _author()))
+    draft = entered(Draft(prompt, target, kind, tuple(tag or ()), note or "", source or "", _author()))
     with memory_of(settings, create=True) as edits:
         step = plan(edits, [Row(0, draft)])[0]
         if step.outcome is Outcome.DUPLICATE:
