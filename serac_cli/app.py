@@ -66,18 +66,10 @@ def main() -> None:
             f"{error.format_message().rstrip('.')}; see `{command} --help`" if error.format_message() else ""
         )
         exit_code = error.exit_code
-    except (SeracError, StoreError) as error:
+    except (SeracError, StoreError, UnicodeEncodeError, OSError) as error:
         if os.environ.get("SERAC_DEBUG"):
             raise
         message, exit_code = explain(error)
-    except UnicodeEncodeError as error:
-        if os.environ.get("SERAC_DEBUG"):
-            raise
-        message, exit_code = f"not valid UTF-8: {error.object[:60]!a}", 1
-    except OSError as error:
-        if os.environ.get("SERAC_DEBUG"):
-            raise
-        message, exit_code = f"{error.filename or 'output'}: {error.strerror or error}", 1
     except (KeyboardInterrupt, typer.Abort):
         message, exit_code = "interrupted", 130
     else:

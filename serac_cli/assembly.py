@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serac_cli.backends.local import LocalModel, load_local_model
 from serac_cli.checked import Abstention, CheckedScope, load_check
-from serac_cli.checkpoints import component_folder
+from serac_cli.checkpoints import component_folder, load_cross_encoder, load_projection, load_scope_config
 from serac_cli.counterfactual import (
     InContextCounterfactual,
     TrainedCounterfactual,
@@ -17,17 +17,7 @@ from serac_cli.editor import Editor
 from serac_cli.encoder import EditIndex, Encoder, load_encoder
 from serac_cli.models import Progress, resolve
 from serac_cli.protocols import ScopeForm
-from serac_cli.scope import (
-    CosineScope,
-    CrossEncoder,
-    CrossEncoderScope,
-    EmbeddingScope,
-    Index,
-    TwoStageScope,
-    load_cross_encoder,
-    load_projection,
-    load_scope_config,
-)
+from serac_cli.scope import CosineScope, CrossEncoder, CrossEncoderScope, EmbeddingScope, Index, TwoStageScope
 from serac_cli.settings import Settings
 from store import Memory
 

@@ -93,12 +93,19 @@ _STORE_HINTS: dict[type[StoreError], str] = {
 }
 
 
-def explain(error: SeracError | StoreError) -> tuple[str, int]:
-    """Returns the one line to show for ``error`` and the exit code it stands for."""
+def explain(error: Exception) -> tuple[str, int]:
+    """Returns the one line to show for ``error`` and the exit code it stands for.
+
+    It may be one of serac or the store, or of a text or the system: bytes that are no UTF-8, a full disk.
+    """
+    hint, exit_code, text = "", 1, str(error)
     if isinstance(error, SeracError):
         hint, exit_code = error.hint, error.exit_code
-    else:
+    elif isinstance(error, StoreError):
         hint = next((text for kind, text in _STORE_HINTS.items() if isinstance(error, kind)), "")
-        exit_code = 1
-    message = " ".join(str(error).split())
+    elif isinstance(error, UnicodeEncodeError):
+        text = f"not valid UTF-8: {error.object[:60]!a}"
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    message = " ".join(text.split())
     return (f"{message}; {hint}" if hint else message), exit_code

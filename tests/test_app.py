@@ -315,6 +315,7 @@ def test_rejects_never_overwrite_the_file_that_is_applied(tmp_path, monkeypatch,
         (["edit", "list", "--tag", "\udcff"], "not valid UTF-8"),
         (["edit", "retire", "1", "--reason", "\udcff"], "not valid UTF-8"),
         (["ask", "q", "--base", "./missing"], "'./missing' is no folder"),
+        (["edit", "update", "1", "--target", ""], "it needs a target"),
     ],
 )
 def test_a_mistake_over_a_memory_is_one_line_on_stderr_and_changes_nothing(
@@ -338,4 +339,11 @@ def test_a_full_disk_is_one_line_on_stderr(memory):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*SERAC, "edit", "list"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
-    assert done.stderr.strip() == "error: output: No space left on device"
+    assert done.stderr.strip() == "error: No space left on device"
+
+
+def test_ask_says_that_a_memory_is_empty(home):
+    done = serac("ask", "q", "--base", "./missing", "--memory", home / "new.db")
+    assert (
+        done.stderr.splitlines()[0] == f"no edits in {home / 'new.db'}: the base model answers all by itself"
+    )

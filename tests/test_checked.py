@@ -14,9 +14,7 @@ from store import Kind
 
 EDITS = [edit_of(number, f"prompt {number}", "target") for number in range(1, 5)]
 EVEN = Check(
-    {kind: Weights(scope=0.5, abstention=0.5, similarity=0.0, bias=0.0) for kind in Kind},
-    threshold=0.5,
-    looked_at=2,
+    {kind: Weights(scope=0.5, abstention=0.5, similarity=0.0, bias=0.0) for kind in Kind}, threshold=0.5
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from serac_cli import scope
+from serac_cli import checkpoints, scope
 from serac_cli.errors import ComponentError
 from serac_cli.evaluation.scope_sets import edit_of
 from serac_cli.fakes import FakeEncoder
@@ -160,7 +160,7 @@ def test_pairs_are_padded_with_segments_and_mask():
 def test_a_configuration_with_an_unknown_key_is_refused(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"temperatur": 1.0}))
     with pytest.raises(ComponentError, match="cannot be read"):
-        scope.load_scope_config(tmp_path)
+        checkpoints.load_scope_config(tmp_path)
 
 
 def test_a_probability_is_the_sigmoid_of_the_logit_over_the_temperature(monkeypatch: pytest.MonkeyPatch):
@@ -173,27 +173,31 @@ def test_a_probability_is_the_sigmoid_of_the_logit_over_the_temperature(monkeypa
 
 @pytest.mark.models
 def test_weights_are_saved_without_the_backbones_embeddings_and_load_to_the_same_logits(tmp_path: Path):
-    model, tokenizer = scope.untrained_cross_encoder()
+    model, tokenizer = checkpoints.untrained_cross_encoder()
     for name, parameter in model.named_parameters():
         if ".embeddings." not in name:
             parameter.data = parameter.data.half().float()
     config = ScopeConfig(
-        "all-MiniLM-L6-v2", scope.digest(scope.backbone_folder() / scope.WEIGHTS), 1.5, 0.4, 0.3
+        "all-MiniLM-L6-v2",
+        checkpoints.digest(checkpoints.backbone_folder() / checkpoints.WEIGHTS),
+        1.5,
+        0.4,
+        0.3,
     )
-    scope.save_scope(tmp_path, model, np.eye(384, dtype=np.float32), config)
-    loaded = scope.load_cross_encoder(tmp_path, torch.float32)
+    checkpoints.save_scope(tmp_path, model, np.eye(384, dtype=np.float32), config)
+    loaded = checkpoints.load_cross_encoder(tmp_path, torch.float32)
     model.set_attn_implementation("eager")
     pairs = [("Who leads Acme? Ann", "acme boss"), ("red", "blue")]
     assert loaded.config == config
     assert (tmp_path / "model.safetensors").stat().st_size < 22_000_000
-    assert scope.load_projection(tmp_path).tolist() == np.eye(384).tolist()
+    assert checkpoints.load_projection(tmp_path).tolist() == np.eye(384).tolist()
     original = scope.CrossEncoder(model, tokenizer, config).probabilities(pairs)
     assert loaded.probabilities(pairs) == pytest.approx(original, abs=1e-6)
 
 
 @pytest.mark.models
 def test_weights_over_another_backbone_are_refused(tmp_path: Path):
-    model, _ = scope.untrained_cross_encoder()
-    scope.save_scope(tmp_path, model, None, ScopeConfig("all-MiniLM-L6-v2", "sha256:00", 1.0, 0.5, 0.5))
+    model, _ = checkpoints.untrained_cross_encoder()
+    checkpoints.save_scope(tmp_path, model, None, ScopeConfig("all-MiniLM-L6-v2", "sha256:00", 1.0, 0.5, 0.5))
     with pytest.raises(ComponentError, match="another all-MiniLM-L6-v2"):
-        scope.load_cross_encoder(tmp_path)
+        checkpoints.load_cross_encoder(tmp_path)

@@ -19,16 +19,11 @@ from serac_cli.training.counterfactual_batches import (
 from serac_cli.training.counterfactual_claims import stance
 from serac_cli.training.counterfactual_examples import Source, load_sources
 from serac_cli.training.counterfactual_facts import Group, natural_edit, public_fact, statement_answer
+from serac_cli.training.counterfactual_figures import contrast
 from serac_cli.training.counterfactual_kin import kin_fact
 from serac_cli.training.counterfactual_loop import TrainingConfig, batch_loss, done, learning_rate, train
-from serac_cli.training.counterfactual_numbers import (
-    clock,
-    contrast,
-    date_text,
-    measured_fact,
-    measures,
-    spell,
-)
+from serac_cli.training.counterfactual_numbers import measured_fact, measures
+from serac_cli.training.counterfactual_quantities import clock, date_text, spell
 from serac_cli.training.sources import Fact, NaturalEdit, Query, Stance
 from store import Draft, Kind
 from tests.test_counterfactual import EDIT, tiny_model, tiny_tokenizer

@@ -19,8 +19,9 @@ from serac_cli.training.scope_data import held_out, mined_pairs, prefixed, user_
 from serac_cli.training.scope_evidence import count_pairs, evidence_pairs
 from serac_cli.training.scope_forms import form, keywords, typo, yes_no
 from serac_cli.training.scope_natural import natural_pairs, stance_text
-from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs, template_pairs
+from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs
 from serac_cli.training.scope_properties import other_properties, properties, property_pairs
+from serac_cli.training.scope_template_pairs import template_pairs
 from serac_cli.training.scope_templates import attributes, fill, similar_name, words
 from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Query
 
@@ -313,7 +314,7 @@ def test_the_shipped_and_the_typed_sets_have_queries_on_both_sides():
 def test_an_interrupted_run_goes_on_to_the_weights_of_an_uninterrupted_one(tmp_path: Path):
     import torch
 
-    from serac_cli import scope
+    from serac_cli.checkpoints import untrained_cross_encoder
     from serac_cli.training.scope_loop import LoopSettings, train_cross_encoder
 
     pairs = [Pair(f"edit {i}", f"query {i}", i % 2 == 0, "k", "s", "g") for i in range(24)]
@@ -322,7 +323,7 @@ def test_an_interrupted_run_goes_on_to_the_weights_of_an_uninterrupted_one(tmp_p
     def trained(folder: Path, stop_at: int | None) -> dict[str, torch.Tensor]:
         folder.mkdir(exist_ok=True)
         torch.manual_seed(0)
-        model, tokenizer = scope.untrained_cross_encoder()
+        model, tokenizer = untrained_cross_encoder()
 
         def progress(done: int, total: int, loss: float) -> None:
             if done == stop_at:

@@ -201,9 +201,11 @@ def update(
         raise SettingsError(
             "nothing to change", "name a field, as in --target; see `serac edit update --help`"
         )
+    from serac_cli.edit_files import entered
+
     output = output_for(json)
     with memory_of(settings_of(context, memory=memory)) as edits:
-        draft = changed(edits.get(edit_id), changes)
+        draft = entered(changed(edits.get(edit_id), changes))
         vector = _encoded(draft, output) if changes.keys() & {"prompt", "target", "kind"} else None
         updated = edits.update(edit_id, changes, vector=vector, author=_author(), reason=reason)
         output.note(f"updated edit {edit_id}")

@@ -132,7 +132,7 @@ def check(
     """Fits, on development sets, the say that the counterfactual model has in the checked form's decision."""
     from serac_cli.assembly import open_trained_counterfactual
     from serac_cli.checked import save_check
-    from serac_cli.checkpoints import component_folder
+    from serac_cli.checkpoints import component_folder, load_cross_encoder
     from serac_cli.encoder import load_encoder
     from serac_cli.evaluation.scope_sets import (
         natural_evidence_set,
@@ -140,7 +140,7 @@ def check(
         natural_stance_set,
         scope_sets,
     )
-    from serac_cli.scope import FixedIndex, TwoStageScope, load_cross_encoder
+    from serac_cli.scope import FixedIndex, TwoStageScope
     from serac_cli.training.check_training import fit_check
 
     output, folder = output_for(), component_folder("scope")

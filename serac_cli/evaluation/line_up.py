@@ -8,7 +8,7 @@ from typing import Any
 
 from serac_cli.assembly import open_base, scope_maker
 from serac_cli.backends.scoring import ScoringModel
-from serac_cli.checkpoints import component_folder
+from serac_cli.checkpoints import component_folder, load_cross_encoder
 from serac_cli.counterfactual import fingerprint, read_config
 from serac_cli.encoder import Encoder
 from serac_cli.errors import ComponentError, SettingsError
@@ -25,7 +25,7 @@ from serac_cli.evaluation.editors import (
 )
 from serac_cli.evaluation.finetuning import FineTuning, FineTuningConfig
 from serac_cli.protocols import ScopeForm
-from serac_cli.scope import FixedIndex, load_cross_encoder
+from serac_cli.scope import FixedIndex
 from serac_cli.settings import SCOPE_FORMS, Settings
 from store import Edit
 

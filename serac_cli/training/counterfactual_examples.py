@@ -25,8 +25,9 @@ from serac_cli.training.counterfactual_facts import (
     real_fact,
     told_fact,
 )
+from serac_cli.training.counterfactual_figures import contrast
 from serac_cli.training.counterfactual_kin import kin_fact
-from serac_cli.training.counterfactual_numbers import contrast, measured_fact
+from serac_cli.training.counterfactual_numbers import measured_fact
 from serac_cli.training.scope_templates import attributes
 from serac_cli.training.sources import Fact, Query
 from store import Draft

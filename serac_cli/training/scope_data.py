@@ -16,16 +16,9 @@ from serac_cli.training import sources
 from serac_cli.training.scope_evidence import count_pairs, evidence_pairs, near_evidence_pairs
 from serac_cli.training.scope_forms import form
 from serac_cli.training.scope_natural import natural_pairs, opinion_pairs, stance_pairs
-from serac_cli.training.scope_pairs import (
-    Pair,
-    fact_pairs,
-    inverse_pairs,
-    pools_of,
-    question_pairs,
-    template_pairs,
-    varied,
-)
+from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs, question_pairs, varied
 from serac_cli.training.scope_properties import other_properties, property_pairs
+from serac_cli.training.scope_template_pairs import pools_of, template_pairs
 from serac_cli.training.sources import Query, keep, mentions
 
 if TYPE_CHECKING:

@@ -61,9 +61,8 @@ def train_cross_encoder(
     torch.manual_seed(settings.seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad = "embeddings" not in name
-    model.set_attn_implementation(
-        "eager"
-    )  # the fused one spends half of the step in its backward pass on a CPU
+    # the fused attention spends half of the step in its backward pass on a CPU
+    model.set_attn_implementation("eager")
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = (

@@ -11,25 +11,27 @@ from pathlib import Path
 
 import torch
 
+from serac_cli.checkpoints import (
+    WEIGHTS,
+    backbone_folder,
+    digest,
+    load_cross_encoder,
+    save_scope,
+    untrained_cross_encoder,
+    write_scope_config,
+)
 from serac_cli.encoder import BACKBONE, Encoder, Vectors, load_encoder
 from serac_cli.evaluation.scope_report import Outcome, measure
 from serac_cli.evaluation.scope_sets import ScopeSet, natural_set, scope_sets
 from serac_cli.protocols import ScopeForm
 from serac_cli.scope import (
-    WEIGHTS,
     CrossEncoder,
     EmbeddingScope,
     FixedIndex,
     Index,
     ScopeConfig,
     TwoStageScope,
-    backbone_folder,
-    digest,
     has_fast_bfloat16,
-    load_cross_encoder,
-    save_scope,
-    untrained_cross_encoder,
-    write_scope_config,
 )
 from serac_cli.training.scope_calibration import best_threshold, fitted_temperature
 from serac_cli.training.scope_data import training_pairs, user_pairs
