@@ -10,7 +10,7 @@ from serac_cli.counterfactual import (
     InContextCounterfactual,
     TrainedCounterfactual,
     attach,
-    fingerprint,
+    fits,
     read_config,
 )
 from serac_cli.editor import Editor
@@ -111,7 +111,7 @@ def open_trained_counterfactual(
     """
     folder = component_folder("counterfactual")
     config = read_config(folder)
-    if base is None or fingerprint(base.model) != config["base_fingerprint"]:
+    if base is None or not fits(config, base.model):
         base = _load(settings, config["base"], progress)
     return attach(base, folder)
 

@@ -11,7 +11,7 @@ build it with :func:`edit_ids` and :func:`query_ids`.
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ __all__ = [
     "edit_ids",
     "edit_text",
     "fingerprint",
+    "fits",
     "query_ids",
     "query_text",
     "read_config",
@@ -118,6 +119,11 @@ def fingerprint(model: Any) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def fits(config: Mapping[str, Any], model: Any) -> bool:
+    """Returns whether the adapter of this configuration was trained over ``model``."""
+    return fingerprint(model) == str(config["base_fingerprint"])
+
+
 def attach(base: LocalModel, folder: Path) -> "TrainedCounterfactual":
     """Loads the adapter in ``folder`` into ``base``, switched off: the base answers as before, to the byte.
 
@@ -128,7 +134,7 @@ def attach(base: LocalModel, folder: Path) -> "TrainedCounterfactual":
     from safetensors import SafetensorError
 
     config = read_config(folder)
-    if fingerprint(base.model) != config["base_fingerprint"]:
+    if not fits(config, base.model):
         raise ComponentError(
             f"the counterfactual model in {folder} does not fit {base.name}",
             f"it was trained over {config['base']}",

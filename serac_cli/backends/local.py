@@ -11,7 +11,6 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
-    StoppingCriteria,
     StoppingCriteriaList,
     TextIteratorStreamer,
 )
@@ -79,14 +78,6 @@ def load_local_model(source: str) -> LocalModel:
     return LocalModel(source, model.eval(), tokenizer)
 
 
-class _Stop(StoppingCriteria):  # type: ignore[misc]
-    def __init__(self, event: threading.Event) -> None:
-        self.event = event
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        return torch.full((input_ids.shape[0],), self.event.is_set(), device=input_ids.device)
-
-
 def stream_generate(
     model: Any, tokenizer: Any, inputs: Any, *, max_new_tokens: int, **options: Any
 ) -> Iterator[str]:
@@ -101,6 +92,9 @@ def stream_generate(
     stop = threading.Event()
     failure: list[BaseException] = []
 
+    def stopped(input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), stop.is_set(), device=input_ids.device)
+
     def work() -> None:
         try:
             with torch.inference_mode():
@@ -109,7 +103,7 @@ def stream_generate(
                     max_new_tokens=max_new_tokens,
                     do_sample=False,
                     streamer=streamer,
-                    stopping_criteria=StoppingCriteriaList([_Stop(stop)]),
+                    stopping_criteria=StoppingCriteriaList([stopped]),
                     **options,
                 )
         except BaseException as error:  # noqa: BLE001 - handed to the consumer's thread

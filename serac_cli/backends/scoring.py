@@ -4,7 +4,7 @@ Evaluation runs on it. In float32 a row's figures do not depend, but for the las
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -121,7 +121,7 @@ def _answer_logits(model: Any, tokenizer: Any, items: Sequence[tuple[Tokens, Tok
         start = torch.full((len(items), 1), model.config.decoder_start_token_id)
         decoded = torch.cat([start, answers[:, :-1]], dim=1)
         outputs = model(input_ids=prompts, attention_mask=mask, decoder_input_ids=decoded, use_cache=False)
-        return outputs.logits  # type: ignore[no-any-return]
+        return cast("torch.Tensor", outputs.logits)
     # Prompts end, and answers begin, in the same column.
     prompts, mask = _padded_left([prompt for prompt, _ in items], pad)
     mask = torch.cat([mask, torch.ones_like(answers)], dim=1)
@@ -132,7 +132,7 @@ def _answer_logits(model: Any, tokenizer: Any, items: Sequence[tuple[Tokens, Tok
         use_cache=False,
         logits_to_keep=longest_answer + 1,
     )
-    return outputs.logits[:, :-1]  # type: ignore[no-any-return]
+    return cast("torch.Tensor", outputs.logits[:, :-1])
 
 
 @torch.inference_mode()

@@ -51,7 +51,7 @@ class Judge:
 
     def __init__(self) -> None:
         try:
-            from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer  # type: ignore[import-untyped]
+            from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
         except ImportError as error:
             raise ComponentError(
                 "judging free replies needs the package vaderSentiment", "pip install 'serac[train]'"

@@ -9,7 +9,7 @@ from typing import Any
 from serac_cli.assembly import open_base, scope_maker
 from serac_cli.backends.scoring import ScoringModel
 from serac_cli.checkpoints import component_folder, load_cross_encoder
-from serac_cli.counterfactual import fingerprint, read_config
+from serac_cli.counterfactual import fingerprint, fits, read_config
 from serac_cli.encoder import Encoder
 from serac_cli.errors import ComponentError, SettingsError
 from serac_cli.evaluation.calls import Calls, digest_of
@@ -95,7 +95,7 @@ class Parts:
 
         config = read_config(self.counterfactual)
         base = open_base(replace(self.settings, base=config["base"]), self.progress)
-        if fingerprint(base.model) != config["base_fingerprint"]:
+        if not fits(config, base.model):
             raise ComponentError(
                 f"the counterfactual model in {self.counterfactual} does not fit {base.name}"
             )
