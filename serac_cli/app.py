@@ -58,6 +58,8 @@ def root(
 
 def main() -> None:
     """Runs the command line; an error that serac knows, or a wrong use, ends it with one line on stderr."""
+    # before torch is imported: its threads, waiting for each other awake, take seconds a step on a busy machine
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         exit_code = app(standalone_mode=False)
     except TyperException as error:

@@ -201,8 +201,8 @@ class Output:
             [asdict(event) for event in events], ["id", "at", "action", "edit_id", "author", "reason"]
         )
 
-    def matches(self, matches: Sequence[Match]) -> None:
-        """Writes candidate edits with both stages' scores, most likely first."""
+    def matches(self, matches: Sequence[Match], threshold: float) -> None:
+        """Writes candidate edits with both stages' scores, most likely first, and notes what follows from them."""
         records = [
             {
                 "edit": match.edit.id,
@@ -214,6 +214,16 @@ class Output:
             for match in matches
         ]
         self.records(records, ["edit", "probability", "similarity", "prompt", "target"])
+        if not matches:
+            self.note("out of scope: the memory is empty, so the base model answers")
+            return
+        best = matches[0]
+        p, limit = f"{best.probability:.3f}", f"the threshold {threshold:.3f}"
+        self.note(
+            f"in scope of edit {best.edit.id}: {p} reaches {limit}, so the counterfactual model answers"
+            if best.probability >= threshold
+            else f"out of scope: the best probability, {p}, is under {limit}, so the base model answers"
+        )
 
     def answer_view(self, *, show_query: bool) -> "AnswerView":
         """Returns a listener that draws one answer as it is made."""

@@ -110,7 +110,7 @@ class Repl:
         self.output.note(f"undone: edit {', '.join(map(str, ids))}")
 
     def _why(self, arguments: str) -> None:
-        self.output.matches(self.editor.scope.match(checked_query(arguments), k=5))
+        self.output.matches(self.editor.scope.match(checked_query(arguments), k=5), self.editor.threshold)
 
     def _base(self, arguments: str) -> None:
         if not arguments:
@@ -205,6 +205,10 @@ def _history(path: Path) -> History:
 
 def _draft(arguments: str) -> Draft:
     prompt, arrow, target = arguments.partition("=>")
+    if arrow and not target.strip():
+        raise SettingsError(
+            "/add: nothing follows the =>", "write /add PROMPT => TARGET, or a statement without =>"
+        )
     if arrow:
         return Draft(prompt, target)
     if arguments.startswith(('"', "'")):

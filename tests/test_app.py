@@ -347,3 +347,17 @@ def test_ask_says_that_a_memory_is_empty(home):
     assert (
         done.stderr.splitlines()[0] == f"no edits in {home / 'new.db'}: the base model answers all by itself"
     )
+
+
+def test_torchs_threads_sleep_while_they_wait_unless_the_user_says_otherwise():
+    program = (
+        "import os, sys\nfrom serac_cli.app import main\nsys.argv = ['serac', '--version']\n"
+        "try:\n    main()\nexcept SystemExit:\n    print(os.environ['OMP_WAIT_POLICY'])\n"
+    )
+    for chosen, expected in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+        environment |= {"OMP_WAIT_POLICY": chosen} if chosen else {}
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+        )
+        assert done.stdout.split()[-1] == expected

@@ -55,6 +55,18 @@ def test_a_query_shows_route_edit_and_both_answers(repl):
     assert lines[2].startswith("after        Ann")
 
 
+@pytest.mark.parametrize(
+    ("query", "decision"),
+    [
+        ("who leads france", "in scope of edit 1: 1.000 reaches the threshold 0.900"),
+        ("who leads spain", "out of scope: the best probability, 0.667, is under the threshold 0.900"),
+    ],
+)
+def test_why_tells_what_follows_from_the_scores(repl, query, decision):
+    repl.handle(f"/why {query}")
+    assert decision in said(repl)
+
+
 def test_out_of_scope_the_answer_is_shown_once(repl):
     repl.handle("who leads spain")
     lines = said(repl).splitlines()
@@ -106,6 +118,8 @@ def test_the_threshold_moves_the_decision(repl):
         ("/retire", "not the id of an edit"),
         ("/threshold 7", "threshold must be a number from 0 to 1"),
         ("/add", "the prompt is empty"),
+        ("/add Who leads Spain =>", "nothing follows the =>"),
+        ("/add Who leads Spain?", "it needs a target"),
         ('/add "open', "No closing quotation"),
         ("/base nonsense", "unknown model 'nonsense'"),
     ],

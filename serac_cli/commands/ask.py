@@ -109,19 +109,7 @@ def why(
         classifier = open_scope(settings, edits, load_encoder(), trained)
         limit = threshold_of(settings, classifier)
         matches = classifier.match(query, k=candidates)
-    output.matches(matches)
-    if not matches:
-        output.note("out of scope: the memory is empty, so the base model answers")
-    elif matches[0].probability >= limit:
-        output.note(
-            f"in scope of edit {matches[0].edit.id}: {matches[0].probability:.3f} reaches the threshold {limit:.3f}, "
-            "so the counterfactual model answers"
-        )
-    else:
-        output.note(
-            f"out of scope: the best probability, {matches[0].probability:.3f}, is under the threshold {limit:.3f}, "
-            "so the base model answers"
-        )
+    output.matches(matches, limit)
 
 
 def _lines_of_stdin() -> Iterator[str]:

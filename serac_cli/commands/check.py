@@ -51,7 +51,7 @@ def check(
     """Runs probes against the memory, shows which fail and why, and exits 1 if any does.
 
     A probe is a query that must be in scope (of a certain edit), or out of scope; with an answer, that must occur in
-    what is answered. The base model is loaded only if a probe expects an answer.
+    what is answered. The base model answers only if a probe expects an answer.
     """
     from serac_cli.assembly import open_editor, open_scope, open_trained_counterfactual, threshold_of
     from serac_cli.encoder import load_encoder
