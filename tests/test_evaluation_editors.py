@@ -9,10 +9,10 @@ from serac_cli.backends.local import load_local_model
 from serac_cli.counterfactual import ABSTAIN, PROMPT_FORMAT, attach, fingerprint
 from serac_cli.errors import SettingsError
 from serac_cli.evaluation.calls import Calls
-from serac_cli.evaluation.editors import edits_of
+from serac_cli.evaluation.editors import LookupCache, edits_of
 from serac_cli.evaluation.finetuning import FineTuningConfig
 from serac_cli.evaluation.line_up import Parts, line_up, open_evaluated_base
-from serac_cli.evaluation.tasks import Record
+from serac_cli.evaluation.tasks import Record, plain
 from serac_cli.fakes import FakeEncoder
 from store import Draft
 from tests.tiny_models import save_llama
@@ -82,4 +82,28 @@ def test_the_base_model_beside_it_is_untouched(parts, folders):
 def test_an_unknown_editor_is_refused(parts, folders):
     base = open_evaluated_base(parts, str(folders[0]))
     with pytest.raises(SettingsError, match="'mend'"):
-        line_up(("mend",), base, parts, 0.0, FineTuningConfig())
+        line_up(("mend",), base, parts, 0.0, FineTuningConfig(), 10)
+
+
+def test_what_the_checked_form_decided_is_not_reused_after_another_check(parts, tmp_path):
+    parts.scope = tmp_path / "scope"
+    parts.scope.mkdir()
+    for name in ("config.json", "model.safetensors", "check.json"):
+        (parts.scope / name).write_text(name)
+    checked, two_stage = parts.identity("checked"), parts.identity("two-stage")
+    (parts.scope / "check.json").write_text("another")
+    assert parts.identity("checked") != checked
+    assert parts.identity("two-stage") == two_stage
+
+
+def test_the_lookup_cache_computes_its_edits_states_once(parts, folders, monkeypatch):
+    base = open_evaluated_base(parts, str(folders[0]))
+    asked = []
+    states = base.model.mean_hidden_states
+    monkeypatch.setattr(base.model, "mean_hidden_states", lambda part: asked.extend(part) or states(part))
+    cache = LookupCache(base, 0.0)
+    cache.apply([Record(Draft("a b", "c d"), "", ("a b", "c d"), (), ())])
+    with base.calls.off():
+        for query in ("d e", "f g"):
+            cache.answers([plain(query)])
+    assert asked == ["a b", "d e", "f g"]

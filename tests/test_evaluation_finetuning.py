@@ -83,3 +83,13 @@ def test_the_best_of_a_grid_is_chosen_on_success_less_drawdown(base):
     assert [config for config, _ in scores] == [idle, good]
     assert dict(scores)[idle] == 0.0
     assert chosen == max(scores, key=lambda one: one[1])[0]
+
+
+def test_the_same_edits_applied_again_are_not_learnt_again(base):
+    editor = FineTuning(base, FineTuningConfig(learning_rate=1e-2, layers=0, steps=2))
+    editor.apply(RECORDS)
+    tuned = editor.tuned()
+    editor.apply(list(RECORDS))
+    assert editor.tuned() is tuned
+    editor.apply(RECORDS[:1])
+    assert editor.tuned() is not tuned

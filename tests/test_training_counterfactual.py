@@ -2,6 +2,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from serac_cli.training.counterfactual_batches import (
     encode,
     pack,
 )
-from serac_cli.training.counterfactual_claims import stance
+from serac_cli.training.counterfactual_claims import evidence, stance
 from serac_cli.training.counterfactual_examples import Source, load_sources
 from serac_cli.training.counterfactual_facts import Group, natural_edit, public_fact, statement_answer
 from serac_cli.training.counterfactual_figures import contrast
@@ -24,7 +25,8 @@ from serac_cli.training.counterfactual_kin import kin_fact
 from serac_cli.training.counterfactual_loop import TrainingConfig, batch_loss, done, learning_rate, train
 from serac_cli.training.counterfactual_numbers import measured_fact, measures
 from serac_cli.training.counterfactual_quantities import clock, date_text, spell
-from serac_cli.training.sources import Fact, NaturalEdit, Query, Stance
+from serac_cli.training.evidence_forms import spaced, subject, unnamed
+from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Query, Stance
 from store import Draft, Kind
 from tests.test_counterfactual import EDIT, tiny_model, tiny_tokenizer
 
@@ -362,3 +364,39 @@ def test_inverse_questions_about_kin_are_answered_with_the_subjects_whole_name()
         assert all(query.answer in edit.prompt for query in inverse)
         assert {query.answer for query in queries if query.kind == "yes_no"} == {"Yes", "No"}
         assert all(query.answer == ABSTAIN for query in queries if query.kind == "other")
+
+
+FILM = Evidence(
+    "The Long Tide grossed $ 5 million. Critics liked The Long Tide's score.",
+    "",
+    (
+        Query("The Long Tide grossed more than $ 4 million.", "claim", "SUPPORTS"),
+        Query("The Short Tide grossed $ 5 million.", "other_page", "NOT ENOUGH INFO"),
+    ),
+)
+
+
+def test_evidence_may_leave_its_subject_unnamed():
+    assert subject(FILM) == "The Long Tide"
+    said = {
+        unnamed(f"{subject(FILM)} grossed $ 5 million.", subject(FILM), random.Random(n)) for n in range(20)
+    }
+    assert said == {f"{word} grossed $ 5 million." for word in ("It", "He", "She")}
+    # a pronoun does not stand well in the midst of a phrase
+    assert unnamed(FILM.text, subject(FILM), random.Random(0)) == FILM.text
+
+
+def test_spaced_evidence_is_spaced_as_corpora_are():
+    assert (
+        spaced("Ann's film, The Wall (2004), made 5%.")
+        == "Ann 's film , The Wall -LRB- 2004 -RRB- , made 5 % ."
+    )
+    assert spaced("It took $1,250.50.") == "It took $ 1,250.50 ."
+
+
+def test_claims_about_another_subject_are_not_asked_of_evidence_without_a_name():
+    record = replace(FILM, text="The Long Tide grossed $ 5 million.")
+    for seed in range(40):
+        group = evidence(record, random.Random(seed))
+        if "Tide" not in group.edit.prompt:
+            assert [query.answer for query in group.queries] == ["SUPPORTS"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from serac_cli.backends.scoring import ScoringModel, generate, likelihoods
 from serac_cli.counterfactual import ABSTAIN, answer_ids, edit_ids, in_context_prompt, query_ids
@@ -327,10 +328,12 @@ class LookupCache:
         self.most_edits = most_edits
         self.threshold = threshold
         self._shown: list[tuple[str, str]] = []
+        self._cached: NDArray[np.float64] | None = None
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Caches the prompts of the records' edits with their answers."""
+        """Caches the prompts of the records' edits with their answers; their states are computed when first needed."""
         self._shown = [record.shown for record in records]
+        self._cached = None
 
     def answers(self, asks: Sequence[Ask]) -> list[Reply]:
         """Returns the cached answer of the nearest prompt, or the base model's."""
@@ -349,11 +352,12 @@ class LookupCache:
 
     def distances(self, asks: Sequence[Ask]) -> list[tuple[int, float]]:
         """Returns for each query the number of the nearest cached prompt and its distance."""
-        cached = np.asarray(self.base.hidden_states([prompt for prompt, _ in self._shown]))
+        if self._cached is None:
+            self._cached = np.asarray(self.base.hidden_states([prompt for prompt, _ in self._shown]))
         asked = np.asarray(self.base.hidden_states([ask.prompt for ask in asks]))
         found = []
         for row in asked:
-            lengths = np.linalg.norm(cached - row, axis=1)
+            lengths = np.linalg.norm(self._cached - row, axis=1)
             nearest = int(lengths.argmin())
             found.append((nearest + 1, float(lengths[nearest])))
         return found

@@ -13,6 +13,7 @@ from serac_cli.evaluation.calls import digest_of
 from serac_cli.evaluation.editors import Base, Reply
 from serac_cli.evaluation.tasks import Ask, Record
 from serac_cli.protocols import Likelihood
+from serac_cli.scope import has_fast_bfloat16
 
 __all__ = ["FineTuning", "FineTuningConfig", "trainable"]
 
@@ -37,7 +38,7 @@ class FineTuning:
 
     name = "FT"
 
-    def __init__(self, base: Base, config: FineTuningConfig, *, most_edits: int | None = 100) -> None:
+    def __init__(self, base: Base, config: FineTuningConfig, *, most_edits: int | None = None) -> None:
         self.base = base
         self.config = config
         self.most_edits = most_edits
@@ -48,8 +49,9 @@ class FineTuning:
     def apply(self, records: Sequence[Record]) -> None:
         """Takes the edits as prompts and answers to learn."""
         self._shown = [record.shown for record in records]
-        self._identity = digest_of([self.base.identity, asdict(self.config), self._shown])
-        self._tuned = None
+        identity = digest_of([self.base.identity, asdict(self.config), self._shown])
+        if identity != self._identity:
+            self._identity, self._tuned = identity, None
 
     def answers(self, asks: Sequence[Ask]) -> list[Reply]:
         """Returns the tuned model's answers."""
@@ -72,10 +74,10 @@ class FineTuning:
         """Returns the tuned model, trained now unless it is."""
         if self._tuned is None:
             local = self.base.model.local
-            # float32 while it learns: in bfloat16 most steps are smaller than a weight's last digit
+            # weights in float32 while they learn: in bfloat16 most steps are smaller than a weight's last digit
             tuned = LocalModel(local.name, copy.deepcopy(local.model).float(), local.tokenizer)
             self._tuned = ScoringModel(tuned)
-            _train(self._tuned, self._shown, self.config, mixed=local.model.dtype == torch.bfloat16)
+            _train(self._tuned, self._shown, self.config)
             tuned.model.to(local.model.dtype)
         return self._tuned
 
@@ -93,9 +95,7 @@ def trainable(model: Any, layers: int) -> list[torch.nn.Parameter]:
     return [weight for block in blocks[-layers:] for weight in block.parameters()]
 
 
-def _train(
-    scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: FineTuningConfig, *, mixed: bool
-) -> None:
+def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: FineTuningConfig) -> None:
     model = scoring.local.model
     items = [(scoring.prompt_ids(prompt), scoring.answer_ids(answer)) for prompt, answer in shown]
     for weight in model.parameters():
@@ -108,7 +108,7 @@ def _train(
     batches = _endless(items, config.batch, generator)
     for _ in range(config.steps):
         # one context a step: within one, the cast weights are kept, and would not follow the optimiser
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_fast_bfloat16()):
             loss = _loss(model, next(batches))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

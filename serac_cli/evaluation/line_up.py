@@ -71,9 +71,10 @@ class Parts:
         """Returns what tells this form and its weights apart from any others."""
         files = {"cosine": (), "embedding": ("projection.safetensors",)}.get(form, ("model.safetensors",))
         names = () if form == "cosine" else ("config.json", *files)
-        return f"{form} {self.encoder.identity.digest[:23]} " + "".join(
-            _digest(self.scope / n) for n in names
-        )
+        paths = [self.scope / name for name in names]
+        if form == "checked":
+            paths += [self.scope / "check.json", self.counterfactual / "adapter_model.safetensors"]
+        return f"{form} {self.encoder.identity.digest[:23]} " + "".join(map(_digest, paths))
 
     def scope_over(self, form: str) -> Callable[[list[Edit]], ScopeForm]:
         """Returns what makes a scope classifier of this form over given edits. Raises ComponentError."""
@@ -119,9 +120,14 @@ def open_evaluated_base(parts: Parts, spec: str) -> Base:
 
 
 def line_up(
-    names: tuple[str, ...], base: Base, parts: Parts, threshold: float, tuning: FineTuningConfig
+    names: tuple[str, ...],
+    base: Base,
+    parts: Parts,
+    threshold: float,
+    tuning: FineTuningConfig,
+    ft_edits: int,
 ) -> list[ModelEditor]:
-    """Returns the editors of these names over ``base``; ``threshold`` is LU's and ``tuning`` FT's.
+    """Returns the editors of these names over ``base``; ``threshold`` is LU's, ``tuning`` and ``ft_edits`` are FT's.
 
     Raises SettingsError for an unknown name, and ComponentError.
     """
@@ -137,7 +143,7 @@ def line_up(
         elif name == "lu":
             editors.append(LookupCache(base, threshold, most_edits=LOOKUP_MOST))
         elif name == "ft":
-            editors.append(FineTuning(base, tuning))
+            editors.append(FineTuning(base, tuning, most_edits=ft_edits))
         elif name == "none":
             editors.append(NoEdit(base))
         else:

@@ -83,9 +83,9 @@ def _setting(results: Results) -> list[str]:
     if tuned := [_tuning(one) for one in results["tuned"] if "lu" in one or "ft" in one]:
         lines += [
             "",
-            "LU's threshold and FT's learning rate and layers were chosen on "
-            f"{settings['tuning']} records that are not measured, for the highest ES - DD. "
-            f"FT is measured on the first {settings['ft_records']} records.",
+            f"LU's threshold was chosen on {settings['tuning']} records that are not measured, FT's learning rate and "
+            "layers on the first ten of them, for the highest ES - DD. "
+            f"FT is measured on the first {settings['ft_records']} records, with {settings['ft_edits']} edits at most.",
             "",
             *(f"- {line}" for line in tuned),
         ]

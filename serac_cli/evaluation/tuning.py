@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from serac_cli.evaluation.editors import Base, LookupCache
 from serac_cli.evaluation.finetuning import FineTuning, FineTuningConfig
@@ -21,6 +20,7 @@ GRID = (
 )
 """Learning rates for the last three MLPs and for all weights."""
 BATCH = 10
+"""Edits that FT learns at once while it is tuned: the paper's k."""
 
 
 def tuned_threshold(base: Base, records: Sequence[Record]) -> float:
@@ -58,16 +58,12 @@ def tuned_fine_tuning(
     seed: int,
     heard: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[FineTuningConfig, list[tuple[FineTuningConfig, float]]]:
-    """Returns the configuration with the highest ES - DD over batches of ten of ``records``, and all their scores."""
+    """Returns the configuration with the highest ES - DD on the first ten of ``records``, and all their scores."""
     scores = []
+    batch = records[:BATCH]
     for done, config in enumerate(grid):
         editor = FineTuning(base, config)
-        rows = []
-        for start in range(0, len(records), BATCH):
-            part = records[start : start + BATCH]
-            found = measure(editor, base, family, part, part, seed=seed, free=False)
-            rows += [replace(row, record=row.record + start) for row in found]
-        summary = figures(rows, seed)
+        summary = figures(measure(editor, base, family, batch, batch, seed=seed, free=False), seed)
         success = summary.edit_success.mean if summary.edit_success else 0.0
         drawdown = summary.drawdown.mean if summary.drawdown else 0.0
         scores.append((config, success - drawdown))

@@ -3,9 +3,11 @@
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from serac_cli.counterfactual import ABSTAIN
 from serac_cli.training.counterfactual_facts import Group, abstained
+from serac_cli.training.evidence_forms import spaced, subject, unnamed
 from serac_cli.training.scope_templates import Attribute, attributes, fill, similar_name, word
 from serac_cli.training.sources import Evidence, NaturalEdit, Opinions, Query, Stance
 from store import Draft, Kind
@@ -14,10 +16,22 @@ __all__ = ["edit_evidence", "evidence", "opinion", "stance", "told_evidence"]
 
 
 def evidence(record: Evidence, rng: random.Random) -> Group:
-    """A sentence of evidence with its claims; NOT ENOUGH INFO is an abstention."""
-    claims = rng.sample(record.claims, min(len(record.claims), 8))
+    """A sentence of evidence with its claims; NOT ENOUGH INFO is an abstention.
+
+    Now and then the evidence only says "it" or "she" of what the claims name, as a sentence cut from an article does,
+    or is spaced as corpora are ("the film , which").
+    """
+    text, claims = record.text, rng.sample(record.claims, min(len(record.claims), 8))
+    name = subject(record) if rng.random() < 0.35 else ""
+    if name:
+        text = unnamed(text, name, rng)
+        # of another subject it may now be true
+        claims = [claim for claim in claims if claim.kind != "other_page"] or claims
+    if rng.random() < 0.3:
+        text = spaced(text)
+        claims = [replace(c, text=spaced(c.text)) if rng.random() < 0.8 else c for c in claims]
     queries = (Query(c.text, c.kind, ABSTAIN if c.answer == "NOT ENOUGH INFO" else c.answer) for c in claims)
-    return Group(Draft(record.text, kind=Kind.EVIDENCE), tuple(queries), "evidence")
+    return Group(Draft(text, kind=Kind.EVIDENCE), tuple(queries), "evidence")
 
 
 def edit_evidence(record: NaturalEdit, others: Sequence[NaturalEdit], rng: random.Random) -> Group | None:

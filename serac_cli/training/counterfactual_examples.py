@@ -45,24 +45,24 @@ class Source:
 
 
 WEIGHTS = {
-    "natural_edits": 0.40,
+    "natural_edits": 0.36,
     "numbers": 0.04,
     "attributes": 0.05,
     "relations": 0.04,
     "zsre": 0.06,
     "kin": 0.05,
     "counterfact": 0.03,
-    "knowedit": 0.04,
+    "knowedit": 0.07,
     "mquake": 0.02,
     "natural_evidence": 0.24,
     "fever_symmetric": 0.08,
-    "fool_me_twice": 0.08,
+    "fool_me_twice": 0.12,
     "creak": 0.03,
-    "contrast": 0.05,
+    "contrast": 0.07,
     "told": 0.03,
     "edit_evidence": 0.05,
-    "natural_stance": 0.04,
-    "convsent": 0.05,
+    "natural_stance": 0.05,
+    "convsent": 0.08,
 }
 """Share of the groups of each source."""
 

@@ -50,7 +50,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip: float = 1.0
     contrast: float = 1.0
-    margin: float = 5.0
+    margin: float = 7.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from serac_cli.training.evidence_forms import spaced, subject, unnamed
 from serac_cli.training.scope_pairs import Pair
 from serac_cli.training.scope_templates import word
 from serac_cli.training.sources import Evidence, normalise
@@ -21,8 +22,14 @@ _UNSETTLED = 1 / 3
 """The share of the claims about the evidence's own page that it does not settle which are learned from."""
 
 
+_UNNAMED = 0.5
+"""The share of the settled claims that come again with evidence that does not name its subject."""
+
+
 def evidence_pairs(records: Sequence[Evidence], rng: random.Random) -> Iterator[Pair]:
     """Yields pairs of evidence and claim: settled ones are in scope; the rest, and other pages' ones, are not.
+
+    Some of the settled ones come again with evidence that does not name its subject, as a sentence cut from an article.
 
     Claims about the same page that other evidence settles are taken for unsettled by this evidence. Of the unsettled
     ones on the same page one in three is taken: the counterfactual model tells them better (see ``checked.py``), and
@@ -33,13 +40,17 @@ def evidence_pairs(records: Sequence[Evidence], rng: random.Random) -> Iterator[
         if record.page:
             by_page[record.page].append(record)
     for record in records:
-        group = group_of(record)
+        group, name = group_of(record), subject(record)
         for claim in record.claims:
             settled = claim.answer != "NOT ENOUGH INFO"
             kind = "nei" if claim.kind == "claim" and not settled else claim.kind
             if kind == "nei" and rng.random() > _UNSETTLED:
                 continue
             yield Pair(record.text, claim.text, settled, kind, "evidence", group)
+            if name and settled and rng.random() < _UNNAMED:
+                text = unnamed(record.text, name, rng)
+                if text != record.text:
+                    yield Pair(spaced(text), spaced(claim.text), settled, "unnamed", "evidence", group)
         others = [other for other in by_page.get(record.page, ()) if other.text != record.text]
         if others and rng.random() < _UNSETTLED:
             claim = rng.choice(rng.choice(others).claims)
@@ -76,7 +87,9 @@ def near_evidence_pairs(
             if i not in owners[text] and group_of(records[i]) != own and cosines_of_evidence[i, number] < 0.85
         ]
         for i in rng.sample(near[:6], min(each, len(near[:6]))):
-            yield Pair(records[i].text, text, False, "other_page", "evidence", group_of(records[i]))
+            name = subject(records[i]) if rng.random() < _UNNAMED else ""
+            told = unnamed(records[i].text, name, rng) if name else records[i].text
+            yield Pair(told, text, False, "other_page", "evidence", group_of(records[i]))
 
 
 # Evidence on a count {n} of {x}, its unit for claims, and a claim on the same {x} that it does not settle.
