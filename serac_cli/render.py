@@ -326,7 +326,7 @@ class AnswerView:
         """Ends the line that a cancelled answer left open."""
         if self.open_stage:
             self.open_stage = ""
-            self._print(Text(" … cancelled", style="dim"))
+            self._print(Text(" …", style="dim"))
 
     def _print(self, text: Text, end: str = "\n") -> None:
         self.output.out.print(text, end=end, soft_wrap=True)

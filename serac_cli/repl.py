@@ -125,7 +125,7 @@ class Repl:
 
     def _threshold(self, arguments: str) -> None:
         if arguments:
-            threshold = load_settings({"threshold": arguments}, {}).threshold
+            threshold = load_settings({"threshold": arguments}, {}, origin="/threshold").threshold
             assert threshold is not None, "a threshold was given"
             self.editor.threshold = threshold
         self.output.note(f"threshold {self.editor.threshold:.3f}")

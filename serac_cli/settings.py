@@ -51,24 +51,27 @@ class Settings:
 
 
 def load_settings(
-    overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    origin: str = "the command line",
 ) -> Settings:
     """Returns the settings of this run.
 
-    ``overrides`` are the flags given (None means not given). Raises SettingsError for an unknown key or an
-    invalid value, naming where it came from.
+    ``overrides`` are the flags given (None means not given), ``origin`` where they come from. Raises SettingsError
+    for an unknown key or an invalid value, naming its origin.
     """
     environ = os.environ if environ is None else environ
     settings, config_file = _defaults(environ)
-    for origin, values in (
+    for given_by, values in (
         (str(config_file), _read_toml(config_file)),
         ("the environment", {name: environ.get(f"SERAC_{name.upper()}") for name in _SETTABLE}),
-        ("the command line", dict(overrides or {})),
+        (origin, dict(overrides or {})),
     ):
         given = {name: value for name, value in values.items() if value not in (None, "")}
         if unknown := sorted(given.keys() - _SETTABLE):
-            raise SettingsError(f"{origin}: unknown setting {unknown[0]!r}", f"known: {', '.join(_SETTABLE)}")
-        settings = replace(settings, **{name: _parse(name, value, origin) for name, value in given.items()})
+            raise SettingsError(f"{given_by}: unknown setting {unknown[0]!r}", f"known: {', '.join(_SETTABLE)}")
+        settings = replace(settings, **{name: _parse(name, value, given_by) for name, value in given.items()})
     return settings
 
 

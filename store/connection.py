@@ -4,6 +4,7 @@ SQLite's own errors leave the store only through :func:`translated`. What only c
 file lock and sqlite-utils, is imported then: opening a memory is part of the start of every command.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -197,6 +198,8 @@ def _locked(path: Path) -> Iterator[None]:
     """Keeps other processes from creating or upgrading the memory while the block runs."""
     from filelock import FileLock, Timeout
 
+    if not os.access(path.parent, os.W_OK):  # a lock would be waited for in vain
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
         with FileLock(path.with_name(f"{path.name}.lock"), timeout=LOCK_TIMEOUT, mode=0o600):
             yield

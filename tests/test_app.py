@@ -136,6 +136,16 @@ def test_retire_and_restore_and_undo_are_seen_in_the_history(memory):
     assert actions == ["undo", "restore", "retire", "retire"]
 
 
+def test_a_restored_edit_whose_prompt_has_another_target_by_now_is_told(memory):
+    serac("edit", "retire", 1)
+    with Memory.open(memory) as opened:
+        (newer,) = opened.add([Draft("What is the number of room 0?", "7")])
+    said = serac("edit", "restore", 1).stderr
+    assert f"edit {newer.id} gives the prompt of edit 1 another target" in said
+    assert f"`serac edit retire {newer.id}`" in said
+    assert "another target" not in serac("edit", "restore", 2).stderr
+
+
 def test_memory_can_be_named_before_or_after_the_command(memory, tmp_path):
     elsewhere = tmp_path / "elsewhere.db"
     with Memory.open(elsewhere) as opened:

@@ -116,7 +116,7 @@ def test_the_threshold_moves_the_decision(repl):
         ("/show x", "not the id of an edit: 'x'"),
         ("/show 9", "there is no edit 9"),
         ("/retire", "not the id of an edit"),
-        ("/threshold 7", "threshold must be a number from 0 to 1"),
+        ("/threshold 7", "/threshold: threshold must be a number from 0 to 1"),
         ("/add", "the prompt is empty"),
         ("/add Who leads Spain =>", "nothing follows the =>"),
         ("/add Who leads Spain?", "it needs a target"),
@@ -142,7 +142,7 @@ def test_ctrl_c_cancels_the_answer_and_keeps_the_prompt(repl):
 
     repl.editor.base = Slow()
     repl.handle("who leads spain")
-    assert said(repl).endswith("before       some … cancelled\ncancelled\n")
+    assert said(repl).endswith("before       some …\ncancelled\n")
     assert repl.running
 
 

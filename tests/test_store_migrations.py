@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from store import Draft, EncoderIdentity, Memory
-from store.errors import MemoryBusy, MemoryNotFound, MemoryTooNew, NotAMemory
+from store.errors import MemoryBusy, MemoryNotFound, MemoryTooNew, MemoryUnwritable, NotAMemory
 
 FIRST_VERSION = Path(__file__).with_name("data") / "memory-0001.sql"
 
@@ -181,3 +181,11 @@ def test_a_memory_that_another_process_upgrades_is_busy(
     with FileLock(f"{old_memory}.lock"), pytest.raises(MemoryBusy, match="being upgraded by another process"):
         Memory.open(old_memory)
     assert old_memory.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.connection.os.access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(MemoryUnwritable, match="Permission denied"):
+        Memory.open(tmp_path / "memory.db")

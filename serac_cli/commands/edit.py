@@ -209,6 +209,7 @@ def update(
         vector = _encoded(draft, output) if changes.keys() & {"prompt", "target", "kind"} else None
         updated = edits.update(edit_id, changes, vector=vector, author=_author(), reason=reason)
         output.note(f"updated edit {edit_id}")
+        _note_rivals(edits, [updated], output)
         output.edits([updated]) if not json else output.record(asdict(updated))
 
 
@@ -229,7 +230,8 @@ def restore(
     """Brings retired edits back."""
     with memory_of(settings_of(context, memory=memory)) as edits:
         restored = edits.restore(edit_ids, reason=reason, author=_author())
-    output_for().note(f"restored {_listed(edit.id for edit in restored)}")
+        output_for().note(f"restored {_listed(edit.id for edit in restored)}")
+        _note_rivals(edits, restored, output_for())
 
 
 @app.command()
@@ -326,6 +328,17 @@ def _author() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return ""
+
+
+def _note_rivals(memory: "Memory", edits: "Sequence[Edit]", output: "Output") -> None:
+    """Tells which other active edits give the prompts of these another target."""
+    rivals = memory.find_conflicts([changed(edit, {}) for edit in edits])
+    for edit, rival in zip(edits, rivals, strict=True):
+        if rival is not None:
+            output.note(
+                f"edit {rival.id} gives the prompt of edit {edit.id} another target; "
+                f"`serac edit retire {rival.id}` leaves one answer"
+            )
 
 
 def _listed(ids: Iterable[int]) -> str:
