@@ -23,11 +23,10 @@ from store import Memory
 
 __all__ = [
     "open_base",
+    "open_decision",
     "open_editor",
-    "open_scope",
     "open_trained_counterfactual",
     "scope_maker",
-    "threshold_of",
 ]
 
 
@@ -41,7 +40,7 @@ def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Edito
     trained = None
     if settings.counterfactual == "trained" or settings.scope == "checked":
         trained = open_trained_counterfactual(settings, progress, base)
-    scope = open_scope(settings, memory, encoder, trained)
+    scope, threshold = _decision(settings, memory, encoder, trained)
     return Editor(
         memory=memory,
         encoder=encoder,
@@ -50,20 +49,26 @@ def open_editor(settings: Settings, memory: Memory, progress: Progress) -> Edito
         counterfactual=trained
         if trained and settings.counterfactual == "trained"
         else InContextCounterfactual(base),
-        threshold=threshold_of(settings, scope),
+        threshold=threshold,
         max_new_tokens=settings.max_new_tokens,
     )
 
 
-def open_scope(
-    settings: Settings, memory: Memory, encoder: Encoder, trained: TrainedCounterfactual | None
-) -> ScopeForm:
-    """Returns the scope classifier over ``memory``; the checked form needs the ``trained`` counterfactual model.
+def open_decision(settings: Settings, memory: Memory, progress: Progress) -> tuple[ScopeForm, float]:
+    """Returns the scope classifier over ``memory`` and the threshold in force, without a base model.
 
-    Raises ComponentError.
+    Raises ComponentError, and ModelError where the checked form needs a model that cannot be had.
     """
+    trained = open_trained_counterfactual(settings, progress) if settings.scope == "checked" else None
+    return _decision(settings, memory, load_encoder(), trained)
+
+
+def _decision(
+    settings: Settings, memory: Memory, encoder: Encoder, trained: TrainedCounterfactual | None
+) -> tuple[ScopeForm, float]:
     abstention = trained.first_token_abstains if trained else None
-    return scope_maker(settings.scope, component_folder("scope"), abstention)(EditIndex(memory, encoder))
+    scope = scope_maker(settings.scope, component_folder("scope"), abstention)(EditIndex(memory, encoder))
+    return scope, scope.threshold if settings.threshold is None else settings.threshold
 
 
 def scope_maker(
@@ -90,11 +95,6 @@ def scope_maker(
     assert abstention is not None, "the checked form asks the trained counterfactual model"
     check = load_check(folder)
     return lambda index: CheckedScope(TwoStageScope(index, cross_encoder), abstention, check)
-
-
-def threshold_of(settings: Settings, scope: ScopeForm) -> float:
-    """Returns the threshold in force: the user's, else the one that the classifier was shipped with."""
-    return scope.threshold if settings.threshold is None else settings.threshold
 
 
 def open_base(settings: Settings, progress: Progress) -> LocalModel:

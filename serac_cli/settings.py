@@ -70,7 +70,9 @@ def load_settings(
     ):
         given = {name: value for name, value in values.items() if value not in (None, "")}
         if unknown := sorted(given.keys() - _SETTABLE):
-            raise SettingsError(f"{given_by}: unknown setting {unknown[0]!r}", f"known: {', '.join(_SETTABLE)}")
+            raise SettingsError(
+                f"{given_by}: unknown setting {unknown[0]!r}", f"known: {', '.join(_SETTABLE)}"
+            )
         settings = replace(settings, **{name: _parse(name, value, given_by) for name, value in given.items()})
     return settings
 

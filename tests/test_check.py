@@ -8,7 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from serac_cli import assembly, encoder
+from serac_cli import assembly
 from serac_cli.app import app
 from serac_cli.editor import Editor
 from serac_cli.errors import InputFileError
@@ -26,23 +26,16 @@ def memory(home):
 
 @pytest.fixture
 def fakes(monkeypatch):
-    """The command line over fakes, with the two-stage form; the list has a word for each editor that was opened."""
+    """The command line over fakes; the list has a word for each editor that was opened."""
     opened = []
-
-    def open_scope(settings, memory, *_):
-        scope = FakeScope(memory)
-        scope.threshold = 0.8
-        return scope
 
     def open_editor(settings, memory, progress):
         opened.append("editor")
-        return Editor(
-            memory, FakeEncoder(), open_scope(settings, memory), FakeBase(), FakeCounterfactual(), 0.8
-        )
+        return Editor(memory, FakeEncoder(), FakeScope(memory), FakeBase(), FakeCounterfactual(), 0.8)
 
-    monkeypatch.setenv("SERAC_SCOPE", "two-stage")
-    monkeypatch.setattr(encoder, "load_encoder", FakeEncoder)
-    monkeypatch.setattr(assembly, "open_scope", open_scope)
+    monkeypatch.setattr(
+        assembly, "open_decision", lambda settings, memory, progress: (FakeScope(memory), 0.8)
+    )
     monkeypatch.setattr(assembly, "open_editor", open_editor)
     return opened
 

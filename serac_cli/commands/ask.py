@@ -95,19 +95,14 @@ def why(
     lines: LinesOption = False,
 ) -> None:
     """Shows the edits nearest to a query, with both stages' scores, and how it would be routed."""
-    from serac_cli.assembly import open_scope, open_trained_counterfactual, threshold_of
+    from serac_cli.assembly import open_decision
     from serac_cli.editor import checked_query
-    from serac_cli.encoder import load_encoder
 
     query, output = checked_query(query), output_for(json, lines)
     settings = settings_of(context, memory=memory, scope=scope, threshold=threshold)
     with memory_of(settings) as edits:
-        trained = None
-        if settings.scope == "checked":
-            with output.progress() as report:
-                trained = open_trained_counterfactual(settings, report)
-        classifier = open_scope(settings, edits, load_encoder(), trained)
-        limit = threshold_of(settings, classifier)
+        with output.progress() as report:
+            classifier, limit = open_decision(settings, edits, report)
         matches = classifier.match(query, k=candidates)
     output.matches(matches, limit)
 

@@ -53,8 +53,7 @@ def check(
     A probe is a query that must be in scope (of a certain edit), or out of scope; with an answer, that must occur in
     what is answered. The base model answers only if a probe expects an answer.
     """
-    from serac_cli.assembly import open_editor, open_scope, open_trained_counterfactual, threshold_of
-    from serac_cli.encoder import load_encoder
+    from serac_cli.assembly import open_decision, open_editor
     from serac_cli.probes import read_probe_file, run_checks, stored
     from store import Edit
 
@@ -72,9 +71,7 @@ def check(
             classifier: ScopeClassifier = editor.scope
             limit = editor.threshold
         else:
-            trained = open_trained_counterfactual(settings, report) if settings.scope == "checked" else None
-            form = open_scope(settings, edits, load_encoder(), trained)
-            classifier, limit = form, threshold_of(settings, form)
+            classifier, limit = open_decision(settings, edits, report)
 
         def answer(query: str, edit: Edit | None) -> str:
             assert editor is not None, "an answer is expected, so the models are loaded"
