@@ -67,7 +67,8 @@ def _decision(
     settings: Settings, memory: Memory, encoder: Encoder, trained: TrainedCounterfactual | None
 ) -> tuple[ScopeForm, float]:
     abstention = trained.first_token_abstains if trained else None
-    scope = scope_maker(settings.scope, component_folder("scope"), abstention)(EditIndex(memory, encoder))
+    folder = settings.scope_model or component_folder("scope")
+    scope = scope_maker(settings.scope, folder, abstention)(EditIndex(memory, encoder))
     return scope, scope.threshold if settings.threshold is None else settings.threshold
 
 
@@ -109,7 +110,7 @@ def open_trained_counterfactual(
 
     Raises ComponentError, and ModelError where it needs a model of its own that cannot be had.
     """
-    folder = component_folder("counterfactual")
+    folder = settings.counterfactual_model or component_folder("counterfactual")
     config = read_config(folder)
     if base is None or not fits(config, base.model):
         base = _load(settings, config["base"], progress)

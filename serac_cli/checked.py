@@ -122,7 +122,8 @@ def logit(probability: float) -> float:
 
 
 def save_check(folder: Path, check: Check) -> None:
-    """Writes ``check.json`` to ``folder``."""
+    """Writes ``check.json`` to ``folder``, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(json.dumps(asdict(check), indent=2) + "\n", encoding="utf-8")
 
 
@@ -134,5 +135,6 @@ def load_check(folder: Path) -> Check:
         return Check(**{**values, "weights": weights})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ComponentError(
-            f"the check in {folder} cannot be read: {error}", "choose --scope two-stage, or reinstall serac"
+            f"the check in {folder} cannot be read: {error}",
+            f"`serac train check --model {folder}` makes one, or take the two-stage form",
         ) from error

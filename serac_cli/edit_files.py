@@ -64,7 +64,7 @@ def read_edit_file(
         raise InputFileError(f"--map: no such column: {unknown[0]}", f"the columns are {', '.join(COLUMNS)}")
     text = _read_text(path, encoding)
     if path.suffix.lower() in _JSON_SUFFIXES:
-        header, records = _json_records(text)
+        header, records = _json_records(path, text)
     else:
         header, records = _csv_records(path, text, delimiter)
     columns = _columns(path, header, mapping)
@@ -90,7 +90,7 @@ def read_edit_file(
 def write_rejects(path: Path, file: EditFile) -> None:
     """Writes the bad rows as CSV, with their line numbers and reasons in front. Raises InputFileError."""
     try:
-        with path.open("w", encoding="utf-8", newline="") as sink:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as sink:
             writer = csv.writer(sink)
             writer.writerow(["line", "reason", *file.header])
             writer.writerows([str(row.line), row.reason, *row.cells] for row in file.bad)
@@ -158,10 +158,12 @@ def _ragged(found: int, expected: int) -> str:
     return "" if found == expected else f"has {found} cells, the header {expected}"
 
 
-def _json_records(text: str) -> tuple[list[str], _Records]:
+def _json_records(path: Path, text: str) -> tuple[list[str], _Records]:
     parsed = [
         (number, *_json_object(line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()
     ]
+    if all(problem for _, _, problem in parsed):
+        raise InputFileError(f"{path}, line {parsed[0][0]}: {parsed[0][2]}", "each line is one JSON object")
     header = list(dict.fromkeys(name for _, record, _ in parsed for name in record))
     return header, (
         (line, [record.get(name, "") for name in header], problem) for line, record, problem in parsed
@@ -169,13 +171,14 @@ def _json_records(text: str) -> tuple[list[str], _Records]:
 
 
 def _json_object(line: str) -> tuple[dict[str, str], str]:
+    """Returns the cells and what is wrong: then the line as it stands is the only cell."""
     try:
         # numbers keep the form they have in the file
         record = json.loads(line, parse_int=str, parse_float=str)
     except (ValueError, RecursionError) as error:
-        return {}, f"is no JSON: {error}"
+        return {"row": line}, f"is no JSON: {error}"
     if not isinstance(record, dict):
-        return {}, "is no JSON object"
+        return {"row": line}, "is no JSON object"
     cells: dict[str, str] = {}
     for name, value in record.items():
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
@@ -183,7 +186,7 @@ def _json_object(line: str) -> tuple[dict[str, str], str]:
         if value is None:
             value = ""
         if not isinstance(value, str):
-            return {}, f"{name} must be text"
+            return {"row": line}, f"{name} must be text"
         cells[name] = value
     return cells, ""
 

@@ -80,7 +80,7 @@ def resolve(models: Path, spec: str, progress: Progress) -> str:
     """
     if spec in CATALOGUE:
         return str(pull(models, spec, progress))
-    path = Path(spec).expanduser()
+    path = Path(os.path.expanduser(spec))  # noqa: PTH111 - Path.expanduser raises where a home is unknown
     if path.suffix == ".gguf":
         return str(_import_gguf(models, path, progress))
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where the name is too long

@@ -12,7 +12,7 @@ __all__ = ["Outcome", "Step", "plan"]
 
 
 class Outcome(StrEnum):
-    """What happens to a row: a replacing one retires the active edit with its prompt and another target."""
+    """What happens to a row: a replacing one retires the active edits with its prompt and another target."""
 
     ADD = "add"
     REPLACE = "replace"
@@ -21,31 +21,32 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """One row's outcome; ``other`` is the edit that it repeats or replaces.
+    """One row's outcome; ``repeats`` is the edit that it repeats.
 
-    A row that repeats an earlier row of its own file has that row's ``same_as_line`` instead.
+    A row that repeats an earlier row of its own file has that row's ``same_as_line`` instead. ``rivals`` are the active
+    edits that give its prompt another target: a row that is added replaces them.
     """
 
     row: Row
     outcome: Outcome
-    other: Edit | None = None
+    repeats: Edit | None = None
     same_as_line: int | None = None
+    rivals: tuple[Edit, ...] = ()
 
 
 def plan(memory: Memory | None, rows: Sequence[Row]) -> list[Step]:
     """Returns a step for each row, in order; no memory yet is an empty one."""
     drafts = [row.draft for row in rows]
-    nothing: list[Edit | None] = [None] * len(rows)
-    duplicates = memory.find_duplicates(drafts) if memory else nothing
-    conflicts = memory.find_conflicts(drafts) if memory else nothing
+    duplicates = memory.find_duplicates(drafts) if memory else [None] * len(rows)
+    conflicts = memory.find_conflicts(drafts) if memory else [[]] * len(rows)
     steps = []
     seen: dict[tuple[str, str, str], int] = {}
-    for row, duplicate, conflict in zip(rows, duplicates, conflicts, strict=True):
+    for row, duplicate, rivals in zip(rows, duplicates, conflicts, strict=True):
         earlier = seen.setdefault((row.draft.kind, fold(row.draft.prompt), row.draft.target), row.line)
         if duplicate:
-            steps.append(Step(row, Outcome.DUPLICATE, duplicate))
+            steps.append(Step(row, Outcome.DUPLICATE, duplicate, rivals=tuple(rivals)))
         elif earlier != row.line:
             steps.append(Step(row, Outcome.DUPLICATE, same_as_line=earlier))
         else:
-            steps.append(Step(row, Outcome.REPLACE if conflict else Outcome.ADD, conflict))
+            steps.append(Step(row, Outcome.REPLACE if rivals else Outcome.ADD, rivals=tuple(rivals)))
     return steps

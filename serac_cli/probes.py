@@ -1,19 +1,17 @@
 """Probes as a regression test of a memory: each query is routed, and answered where an answer is expected."""
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from serac_cli.errors import InputFileError
 from serac_cli.protocols import Match, ScopeClassifier
+from serac_cli.query_files import read_queries
 from store import Edit, Memory
 from store.edits import fold
 
 __all__ = ["Check", "Expectation", "read_probe_file", "run_checks", "stored"]
-
-YES, NO = ("yes", "y", "true", "1", "in"), ("no", "n", "false", "0", "out")
 
 
 @dataclass(frozen=True)
@@ -79,45 +77,21 @@ def read_probe_file(path: Path, edits: Sequence[Edit]) -> list[Expectation]:
 
     ``edit`` is an id or a prompt of one of ``edits``. Raises InputFileError where the file or a row cannot be used.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            rows = [(reader.line_num, row) for row in reader]
-            header = reader.fieldnames or ()
-    except FileNotFoundError:
-        raise InputFileError(f"no such file: {path}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputFileError(f"cannot read {path}: {error}", "it must be CSV in UTF-8") from error
-    if missing := [name for name in ("query", "in_scope") if name not in header]:
-        raise InputFileError(
-            f"{path} has no column {missing[0]}", "the columns are query, in_scope, answer, edit"
-        )
     by_prompt = {fold(edit.prompt): edit.id for edit in edits}
-    ids = {edit.id for edit in edits}
-    return [_expectation(path, line, row, by_prompt, ids) for line, row in rows]
-
-
-def _expectation(
-    path: Path, line: int, row: Mapping[str, Any], by_prompt: Mapping[str, int], ids: set[int]
-) -> Expectation:
-    if None in row:
-        raise InputFileError(f"{path}, line {line}: has more cells than the header")
-    cells = {name: value.strip() for name, value in row.items()}
-    said = cells["in_scope"].lower()
-    if not cells["query"] or said not in (*YES, *NO):
-        raise InputFileError(
-            f"{path}, line {line}: {'the query is empty' if not cells['query'] else 'in_scope must be yes or no'}"
-        )
-    named = cells.get("edit", "")
-    edit: int | None = None
-    if named:
-        edit = by_prompt.get(fold(named)) or (int(named) if named.isdecimal() and int(named) in ids else None)
-        if edit is None:
+    by_id = {str(edit.id): edit.id for edit in edits}
+    found = []
+    for row in read_queries(path, ()):
+        named = row.cells.get("edit", "")
+        edit = by_prompt.get(fold(named)) or by_id.get(named)
+        if named and edit is None:
             raise InputFileError(
-                f"{path}, line {line}: no active edit has the id or the prompt {named[:60]!r}",
+                f"{path}, line {row.line}: no active edit has the id or the prompt {named[:60]!r}",
                 "`serac edit list` shows both",
             )
-    return Expectation(f"line {line}", cells["query"], said in YES, cells.get("answer", ""), edit)
+        found.append(
+            Expectation(f"line {row.line}", row.query, row.in_scope, row.cells.get("answer", ""), edit)
+        )
+    return found
 
 
 def run_checks(

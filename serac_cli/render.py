@@ -352,9 +352,10 @@ def answer_record(answer: Answer) -> dict[str, Any]:
 def _step_record(step: Step) -> dict[str, Any]:
     if step.same_as_line is not None:
         why = f"the same as line {step.same_as_line}"
-    elif step.other is not None:
-        verb = "the same as" if step.outcome is Outcome.DUPLICATE else "retires"
-        why = f"{verb} edit {step.other.id}"
+    elif step.repeats is not None:
+        why = f"the same as edit {step.repeats.id}"
+    elif step.rivals:
+        why = f"retires edit {', '.join(str(edit.id) for edit in step.rivals)}"
     else:
         why = ""
     draft = step.row.draft

@@ -54,7 +54,7 @@ class Repl:
                 self._command(line)
             elif line:
                 self._ask(line)
-        except (SeracError, StoreError) as error:
+        except (SeracError, StoreError, OSError) as error:
             self.output.error(explain(error)[0])
         except KeyboardInterrupt:
             self.output.note("cancelled")
@@ -83,13 +83,14 @@ class Repl:
     def _add(self, arguments: str) -> None:
         draft = entered(_draft(arguments))
         step = plan(self.editor.memory, [Row(0, draft)])[0]
-        if step.outcome is Outcome.DUPLICATE and step.other:
-            self.output.note(f"edit {step.other.id} says that already")
+        if step.outcome is Outcome.DUPLICATE and step.repeats:
+            self.output.note(f"edit {step.repeats.id} says that already")
             return
-        replaced = [step.other.id] if step.other else []
+        replaced = [rival.id for rival in step.rivals]
         edit = add_edits(self.editor.memory, self.editor.encoder, [draft], replaces=replaced)[0]
         self.output.note(
-            f"added edit {edit.id}" + (f", which replaces edit {replaced[0]}" if replaced else "")
+            f"added edit {edit.id}"
+            + (f", which replaces edit {', '.join(map(str, replaced))}" if replaced else "")
         )
 
     def _list(self, arguments: str) -> None:
@@ -101,7 +102,11 @@ class Repl:
         self.output.edit(self.editor.memory.get(edit_id), self.editor.memory.events(edit_id=edit_id))
 
     def _retire(self, arguments: str) -> None:
-        edit = self.editor.memory.retire([_id(arguments)])[0]
+        edit = self.editor.memory.get(_id(arguments))
+        if edit.retired_at is not None:
+            self.output.note(f"edit {edit.id} is retired already")
+            return
+        self.editor.memory.retire([edit.id])
         self.output.note(f"retired edit {edit.id}; /undo brings it back")
 
     def _undo(self, _: str) -> None:

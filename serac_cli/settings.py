@@ -27,7 +27,8 @@ class Settings:
     """All that a command may need to know.
 
     ``threshold`` is a probability in [0, 1]; None takes the one that the scope classifier was shipped with.
-    ``max_new_tokens`` counts tokens of an answer.
+    ``max_new_tokens`` counts tokens of an answer. ``scope_model`` and ``counterfactual_model`` are folders that
+    ``serac train`` wrote; None takes the shipped components.
     """
 
     memory: Path
@@ -38,6 +39,8 @@ class Settings:
     counterfactual: str = COUNTERFACTUAL_FORMS[0]
     threshold: float | None = None
     max_new_tokens: int = 128
+    scope_model: Path | None = None
+    counterfactual_model: Path | None = None
 
     @property
     def models(self) -> Path:
@@ -104,8 +107,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _parse(name: str, value: Any, origin: str) -> Any:
     match name:
-        case "memory":
-            return Path(value).expanduser()
+        case "memory" | "scope_model" | "counterfactual_model":
+            return _path(name, value, origin)
         case "threshold":
             return _number(name, value, origin, 0.0, 1.0)
         case "max_new_tokens":
@@ -119,6 +122,13 @@ def _parse(name: str, value: Any, origin: str) -> Any:
             return _choice(name, value, origin, COUNTERFACTUAL_FORMS)
         case _:
             return str(value)
+
+
+def _path(name: str, value: Any, origin: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except (TypeError, RuntimeError) as error:  # no text; a home folder that nobody has
+        raise SettingsError(f"{origin}: {name} must be a path, not {value!r}") from error
 
 
 def _number(name: str, value: Any, origin: str, low: float, high: float) -> float:

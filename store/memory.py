@@ -109,10 +109,10 @@ class Memory:
 
         :raises InvalidEdit: a draft breaks a rule
         """
-        return self._same_prompt(drafts, same_target=True)
+        return [next(iter(found), None) for found in self._same_prompt(drafts, same_target=True)]
 
-    def find_conflicts(self, drafts: Sequence[Draft]) -> list[Edit | None]:
-        """Returns for each draft the newest active edit that gives its prompt another target, or None.
+    def find_conflicts(self, drafts: Sequence[Draft]) -> list[list[Edit]]:
+        """Returns for each draft the active edits that give its prompt another target, newest first.
 
         :raises InvalidEdit: a draft breaks a rule
         """
@@ -345,19 +345,16 @@ class Memory:
     def _put(self, batch: VectorBatch, edit_ids: Sequence[int]) -> None:
         vector_table.put(self._connection, batch, edit_ids)
 
-    def _same_prompt(self, drafts: Sequence[Draft], *, same_target: bool) -> list[Edit | None]:
+    def _same_prompt(self, drafts: Sequence[Draft], *, same_target: bool) -> list[list[Edit]]:
         valid = _validated(drafts)
         with self._reading():
             now = timestamp()
             return [
-                next(
-                    (
-                        edit
-                        for edit in table.same_prompt(self._connection, draft, now)
-                        if (edit.target == draft.target) is same_target
-                    ),
-                    None,
-                )
+                [
+                    edit
+                    for edit in table.same_prompt(self._connection, draft, now)
+                    if (edit.target == draft.target) is same_target
+                ]
                 for draft in valid
             ]
 

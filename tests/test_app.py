@@ -146,6 +146,19 @@ def test_a_restored_edit_whose_prompt_has_another_target_by_now_is_told(memory):
     assert "another target" not in serac("edit", "restore", 2).stderr
 
 
+def test_what_is_retired_already_is_told_and_changes_nothing(memory):
+    serac("edit", "retire", 1)
+    said = serac("edit", "retire", 1, 2).stderr
+    assert "retired already: edit 1" in said
+    assert "retired edit 2;" in said
+    assert serac("edit", "undo").stderr.strip() == "undone: edit 2"
+
+
+def test_the_probes_of_an_edit_taken_out_of_use_are_told(memory):
+    serac("probe", "add", 1, "how many is room 0?")
+    assert "1 of `serac check`'s probes are of edit 1" in serac("edit", "retire", 1).stderr
+
+
 def test_memory_can_be_named_before_or_after_the_command(memory, tmp_path):
     elsewhere = tmp_path / "elsewhere.db"
     with Memory.open(elsewhere) as opened:

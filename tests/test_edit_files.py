@@ -94,6 +94,19 @@ def test_a_bad_line_of_jsonl_is_listed(tmp_path, line):
     assert [bad.line for bad in file.bad] == [2]
 
 
+def test_a_bad_line_of_jsonl_is_whole_in_the_rejects(tmp_path):
+    bad = '{"prompt":"c?","target":5,"note":{"x":1}}'
+    file = read_edit_file(written(tmp_path, "e.jsonl", f'{{"prompt": "A?", "target": "b"}}\n{bad}\n'))
+    write_rejects(tmp_path / "rejects.csv", file)
+    with (tmp_path / "rejects.csv").open(newline="") as rejects:
+        assert bad in list(csv.reader(rejects))[1]
+
+
+def test_a_file_without_any_json_is_told_so(tmp_path):
+    with pytest.raises(InputFileError, match="line 1: is no JSON"):
+        read_edit_file(written(tmp_path, "e.jsonl", "prompt,target\nA?,b\n"))
+
+
 def test_a_row_that_contradicts_an_earlier_one_is_bad(tmp_path):
     file = read_edit_file(written(tmp_path, "e.csv", "prompt,target\nA?,b\na?,c\nA?,b\n"))
     assert [row.line for row in file.rows] == [2, 4]

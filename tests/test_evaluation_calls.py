@@ -75,3 +75,14 @@ def test_nothing_is_kept_or_taken_while_calls_are_off(tmp_path):
     assert model.asked == ["a", "a", "b"]
     assert len(calls) == 1
     assert len(path.read_text().splitlines()) == 1
+
+
+def test_a_reply_may_hold_any_character_and_be_cut_within_one(tmp_path):
+    path = tmp_path / "calls.jsonl"
+    said = "one\u2028two\x85three\x1cé"
+    Calls(path).map("answer", ["a"], lambda items: [said for _ in items])
+    whole = path.read_bytes()
+    assert Calls(path).map("answer", ["a"], Model()) == [said]
+    path.write_bytes(whole + whole[: whole.rindex("é".encode()) + 1])
+    assert Calls(path).map("answer", ["a"], Model()) == [said]
+    assert path.read_bytes() == whole

@@ -230,6 +230,10 @@ def test_a_users_own_csv_is_a_task(tmp_path):
         ("prompt,target,query\na,b,c\n", "no column in_scope"),
         ("prompt,target,query,in_scope\na,b,c,perhaps\n", "line 2: in_scope must be yes or no"),
         ("prompt,target,query,in_scope\n,b,c,yes\n", "line 2: the prompt is empty"),
+        (
+            "prompt,target,query,in_scope\nAcme moved to Bern.,,Where is Acme?,yes\n",
+            "line 2: .* needs the answer",
+        ),
         ("", "no column"),
     ],
 )

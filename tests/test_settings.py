@@ -59,3 +59,10 @@ def test_threshold_parses_to_a_finite_number():
     threshold = load_settings({"threshold": "0.25"}).threshold
     assert threshold is not None
     assert math.isfinite(threshold)
+
+
+@pytest.mark.parametrize("name", ["memory", "scope_model"])
+@pytest.mark.parametrize("value", [3, "~nobody-of-this-name/m"])
+def test_what_is_no_path_is_refused(name, value):
+    with pytest.raises(SettingsError, match=f"{name} must be a path"):
+        load_settings({name: value}, {})

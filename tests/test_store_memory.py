@@ -161,14 +161,20 @@ def test_duplicates_are_found_regardless_of_case_and_white_space_of_the_prompt(m
     ]
     kier = memory.get(1)
     assert memory.find_duplicates(drafts) == [kier, None, None, None, None]
-    assert memory.find_conflicts(drafts) == [None, kier, None, None, None]
+    assert memory.find_conflicts(drafts) == [[], [kier], [], [], []]
+
+
+def test_all_edits_that_give_a_prompt_another_target_are_conflicts(memory: Memory) -> None:
+    memory.add([Draft("Who runs Baz?", "Bob")])
+    memory.add([Draft("Who runs Baz?", "Cy")])
+    assert memory.find_conflicts([Draft("who runs baz?", "Dee")]) == [[memory.get(2), memory.get(1)]]
 
 
 def test_another_kind_is_neither_duplicate_nor_conflict(memory: Memory) -> None:
     memory.add([Draft("Tea", "positive", Kind.STANCE)])
     assert memory.find_duplicates([Draft("Tea", "positive")]) == [None]
-    assert memory.find_conflicts([Draft("Tea", "a drink")]) == [None]
-    assert memory.find_conflicts([Draft("tea", "negative", Kind.STANCE)]) == memory.edits()
+    assert memory.find_conflicts([Draft("Tea", "a drink")]) == [[]]
+    assert memory.find_conflicts([Draft("tea", "negative", Kind.STANCE)]) == [memory.edits()]
 
 
 def test_an_update_changes_the_named_fields_only(memory: Memory) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from serac_cli.errors import InputFileError
 from serac_cli.evaluation.card import MARK
 from serac_cli.evaluation.scope_command import write_card
 from serac_cli.evaluation.scope_report import Outcome, calibration_error, reliability, report
@@ -207,13 +208,14 @@ def test_a_users_csv_gives_pairs(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prompt,query\na,b\n", "no column in_scope, target"),
+        ("prompt,query\na,b\n", "no column target"),
         ("prompt,target,query,in_scope\na,b,c,maybe\n", "line 2"),
+        ("prompt,target,query,in_scope\na,b\n", "line 2: the query is empty"),
     ],
 )
 def test_a_bad_csv_is_refused_with_the_place(tmp_path: Path, text: str, message: str):
     (tmp_path / "bad.csv").write_text(text)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputFileError, match=message):
         user_pairs(tmp_path / "bad.csv")
 
 

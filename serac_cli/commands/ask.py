@@ -1,5 +1,6 @@
 """``serac ask`` and ``serac why``: query the edited model, and see how a query was routed."""
 
+import io
 import sys
 from collections.abc import Iterator
 from typing import Annotated
@@ -8,11 +9,13 @@ import typer
 
 from serac_cli.commands.common import (
     BaseOption,
+    CounterfactualModelOption,
     CounterfactualOption,
     JsonOption,
     LinesOption,
     MaxNewTokensOption,
     MemoryOption,
+    ScopeModelOption,
     ScopeOption,
     ThresholdOption,
     memory_of,
@@ -37,6 +40,8 @@ def ask(
     base: BaseOption = None,
     scope: ScopeOption = None,
     counterfactual: CounterfactualOption = None,
+    scope_model: ScopeModelOption = None,
+    counterfactual_model: CounterfactualModelOption = None,
     threshold: ThresholdOption = None,
     max_new_tokens: MaxNewTokensOption = None,
     memory: MemoryOption = None,
@@ -58,6 +63,8 @@ def ask(
         base=base,
         scope=scope,
         counterfactual=counterfactual,
+        scope_model=scope_model,
+        counterfactual_model=counterfactual_model,
         threshold=threshold,
         max_new_tokens=max_new_tokens,
     )
@@ -89,6 +96,8 @@ def why(
     query: Annotated[str, typer.Argument(help="The query to explain.")],
     candidates: Annotated[int, typer.Option("-k", min=1, help="How many candidates to show.")] = 5,
     scope: ScopeOption = None,
+    scope_model: ScopeModelOption = None,
+    counterfactual_model: CounterfactualModelOption = None,
     threshold: ThresholdOption = None,
     memory: MemoryOption = None,
     json: JsonOption = False,
@@ -99,7 +108,14 @@ def why(
     from serac_cli.editor import checked_query
 
     query, output = checked_query(query), output_for(json, lines)
-    settings = settings_of(context, memory=memory, scope=scope, threshold=threshold)
+    settings = settings_of(
+        context,
+        memory=memory,
+        scope=scope,
+        scope_model=scope_model,
+        counterfactual_model=counterfactual_model,
+        threshold=threshold,
+    )
     with memory_of(settings) as edits:
         with output.progress() as report:
             classifier, limit = open_decision(settings, edits, report)
@@ -108,6 +124,10 @@ def why(
 
 
 def _lines_of_stdin() -> Iterator[str]:
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(
+            errors="surrogateescape"
+        )  # what is no UTF-8 is refused with the query's other rules
     for line in sys.stdin:
         if query := line.rstrip("\r\n").strip():
             yield query

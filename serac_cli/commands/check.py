@@ -9,10 +9,12 @@ import typer
 from serac_cli.commands.common import (
     LARGEST,
     BaseOption,
+    CounterfactualModelOption,
     CounterfactualOption,
     JsonOption,
     LinesOption,
     MemoryOption,
+    ScopeModelOption,
     ScopeOption,
     ThresholdOption,
     memory_of,
@@ -44,6 +46,8 @@ def check(
     base: BaseOption = None,
     scope: ScopeOption = None,
     counterfactual: CounterfactualOption = None,
+    scope_model: ScopeModelOption = None,
+    counterfactual_model: CounterfactualModelOption = None,
     threshold: ThresholdOption = None,
     memory: MemoryOption = None,
     json: JsonOption = False,
@@ -58,7 +62,14 @@ def check(
     from store import Edit
 
     settings = settings_of(
-        context, memory=memory, base=base, scope=scope, counterfactual=counterfactual, threshold=threshold
+        context,
+        memory=memory,
+        base=base,
+        scope=scope,
+        counterfactual=counterfactual,
+        scope_model=scope_model,
+        counterfactual_model=counterfactual_model,
+        threshold=threshold,
     )
     output = output_for(json)
     with memory_of(settings) as edits, output.progress() as report:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BaseOption",
+    "CounterfactualModelOption",
     "CounterfactualOption",
     "JsonOption",
     "LinesOption",
     "MaxNewTokensOption",
     "MemoryOption",
+    "ScopeModelOption",
     "ScopeOption",
     "ThresholdOption",
     "memory_of",
@@ -55,6 +57,13 @@ ScopeOption = Annotated[
 ]
 CounterfactualOption = Annotated[
     str | None, typer.Option("--counterfactual", help="The counterfactual model: trained or in-context.")
+]
+ScopeModelOption = Annotated[
+    Path | None, typer.Option(help="A folder that `serac train scope` wrote; by default the shipped one.")
+]
+CounterfactualModelOption = Annotated[
+    Path | None,
+    typer.Option(help="A folder that `serac train counterfactual` wrote; by default the shipped one."),
 ]
 ThresholdOption = Annotated[
     str | None,

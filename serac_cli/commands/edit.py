@@ -73,14 +73,15 @@ def add(
     with memory_of(settings, create=True) as edits:
         step = plan(edits, [Row(0, draft)])[0]
         if step.outcome is Outcome.DUPLICATE:
-            assert step.other is not None, "a lone draft can only repeat an edit in memory"
-            output.note(f"edit {step.other.id} says that already, nothing to add")
-            added = step.other
+            assert step.repeats is not None, "a lone draft can only repeat an edit in memory"
+            added = step.repeats
+            output.note(f"edit {added.id} says that already, nothing to add")
+            _note_rivals(edits, [added], output)
         else:
             added = _store(edits, _encoder(output), [step], output)[0]
-            output.note(
-                f"added edit {added.id}" + (f", which replaces edit {step.other.id}" if step.other else "")
-            )
+            replaced = f", which replaces {_listed(edit.id for edit in step.rivals)}" if step.rivals else ""
+            output.note(f"added edit {added.id}{replaced}")
+            _note_probes(edits, step.rivals, output)
         output.edits([added]) if not json else output.record(asdict(added))
 
 
@@ -219,8 +220,14 @@ def retire(
 ) -> None:
     """Takes edits out of use; nothing is deleted."""
     with memory_of(settings_of(context, memory=memory)) as edits:
+        output = output_for()
+        already = [edit_id for edit_id in edit_ids if edits.get(edit_id).retired_at is not None]
         retired = edits.retire(edit_ids, reason=reason, author=_author())
-    output_for().note(f"retired {_listed(edit.id for edit in retired)}; `serac edit restore` brings back")
+        if already:
+            output.note(f"retired already: {_listed(already)}")
+        if new := [edit for edit in retired if edit.id not in already]:
+            output.note(f"retired {_listed(edit.id for edit in new)}; `serac edit restore` brings back")
+            _note_probes(edits, new, output)
 
 
 @app.command()
@@ -284,7 +291,7 @@ def _store(memory: "Memory", encoder: "Encoder", steps: "Sequence[Step]", output
     from serac_cli.editor import add_edits
 
     drafts = [step.row.draft for step in steps]
-    replaced = [step.other.id for step in steps if step.other]
+    replaced = [edit.id for step in steps for edit in step.rivals]
     with output.progress() as report:
 
         def encoded(done: int, total: int) -> None:
@@ -332,12 +339,21 @@ def _author() -> str:
 
 def _note_rivals(memory: "Memory", edits: "Sequence[Edit]", output: "Output") -> None:
     """Tells which other active edits give the prompts of these another target."""
-    rivals = memory.find_conflicts([changed(edit, {}) for edit in edits])
-    for edit, rival in zip(edits, rivals, strict=True):
-        if rival is not None:
+    found = memory.find_conflicts([changed(edit, {}) for edit in edits])
+    for edit, rivals in zip(edits, found, strict=True):
+        for rival in rivals:
             output.note(
                 f"edit {rival.id} gives the prompt of edit {edit.id} another target; "
                 f"`serac edit retire {rival.id}` leaves one answer"
+            )
+
+
+def _note_probes(memory: "Memory", retired: "Iterable[Edit]", output: "Output") -> None:
+    """Tells which of the edits just taken out of use have probes, which are no longer run."""
+    for edit in retired:
+        if probes := memory.probes(edit_id=edit.id):
+            output.note(
+                f"{len(probes)} of `serac check`'s probes are of edit {edit.id}, and are not run while it is out of use"
             )
 
 

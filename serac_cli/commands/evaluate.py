@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serac_cli.commands.common import JsonOption, LinesOption, PublicSetsOption, output_for, settings_of
+from serac_cli.commands.common import (
+    CounterfactualModelOption,
+    JsonOption,
+    LinesOption,
+    PublicSetsOption,
+    ScopeModelOption,
+    output_for,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from serac_cli.render import Output
@@ -26,9 +34,8 @@ def scope(
     data: PublicSetsOption = None,
     edits: Annotated[int, typer.Option(help="How many edits are in memory at once.", min=1)] = 1000,
     form: Annotated[str, typer.Option(help="checked, two-stage, cross, embedding or cosine.")] = "checked",
-    model: Annotated[
-        Path | None, typer.Option(help="A folder that `serac train scope` wrote; by default the shipped one.")
-    ] = None,
+    model: ScopeModelOption = None,
+    counterfactual_model: CounterfactualModelOption = None,
     typed: Annotated[
         Path | None,
         typer.Option(help="A JSONL of your own edits and queries, as tests/data/typed_edits.jsonl."),
@@ -52,7 +59,8 @@ def scope(
     with output.progress() as report:
         abstention = None
         if form == "checked":
-            abstention = open_trained_counterfactual(settings_of(context), report).first_token_abstains
+            settings = settings_of(context, counterfactual_model=counterfactual_model)
+            abstention = open_trained_counterfactual(settings, report).first_token_abstains
         result = evaluate_scope(run, report, abstention)
     if card:
         write_card(card, result)
@@ -82,10 +90,7 @@ def counterfactual(
     data: Annotated[
         Path, typer.Option(help="The directory with the dev sets (dev/).", exists=True, file_okay=False)
     ],
-    model: Annotated[
-        Path | None,
-        typer.Option(help="A folder that `serac train counterfactual` wrote; by default the shipped one."),
-    ] = None,
+    model: CounterfactualModelOption = None,
     typed: Annotated[
         Path | None,
         typer.Option(help="A JSONL of your own edits and queries, as tests/data/typed_edits.jsonl."),
@@ -186,13 +191,8 @@ def run_all(
     ft_steps: Annotated[
         int | None, typer.Option(help="FT's greatest number of steps.", min=1, show_default="40")
     ] = None,
-    scope_model: Annotated[
-        Path | None, typer.Option(help="A folder that `serac train scope` wrote; by default the shipped one.")
-    ] = None,
-    counterfactual_model: Annotated[
-        Path | None,
-        typer.Option(help="A folder that `serac train counterfactual` wrote; by default the shipped one."),
-    ] = None,
+    scope_model: ScopeModelOption = None,
+    counterfactual_model: CounterfactualModelOption = None,
     seed: Annotated[int, typer.Option(help="The seed of all that is drawn.")] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer records, editors and edits: minutes.")

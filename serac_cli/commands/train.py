@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from serac_cli.commands.common import PublicSetsOption, output_for, settings_of
+from serac_cli.commands.common import (
+    CounterfactualModelOption,
+    PublicSetsOption,
+    ScopeModelOption,
+    output_for,
+    settings_of,
+)
 from serac_cli.errors import SettingsError
 from serac_cli.settings import DEFAULT_BASE
 
@@ -123,6 +129,8 @@ def counterfactual(
 def check(
     context: typer.Context,
     data: PublicSetsOption = None,
+    model: ScopeModelOption = None,
+    counterfactual_model: CounterfactualModelOption = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder for check.json; by default the scope classifier's own.")
     ] = None,
@@ -143,7 +151,7 @@ def check(
     from serac_cli.scope import FixedIndex, TwoStageScope
     from serac_cli.training.check_training import fit_check
 
-    output, folder = output_for(), component_folder("scope")
+    output, folder = output_for(), model or component_folder("scope")
     encoder, cross_encoder = load_encoder(), load_cross_encoder(folder)
     sets = (
         scope_sets(data, edits, limit)
@@ -151,7 +159,8 @@ def check(
         else [natural_set(), natural_evidence_set(), natural_stance_set()]
     )
     with output.progress() as report:
-        trained = open_trained_counterfactual(settings_of(context), report)
+        settings = settings_of(context, counterfactual_model=counterfactual_model)
+        trained = open_trained_counterfactual(settings, report)
         fitted = fit_check(
             sets,
             lambda one: TwoStageScope(FixedIndex(one.edits, encoder), cross_encoder),

@@ -93,10 +93,10 @@ def digest_of(value: Any) -> str:
 
 def _read(path: Path) -> Iterator[tuple[str, Any]]:
     """Yields the whole lines; the last one is cut short where the run was killed while it wrote."""
-    text = path.read_text(encoding="utf-8")
-    whole, _, cut = text.rpartition("\n")
+    whole, end, cut = path.read_bytes().rpartition(b"\n")
     if cut:
-        path.write_text(whole + "\n" if whole else "", encoding="utf-8")
-    for line in whole.splitlines():
-        key, value = json.loads(line)
-        yield key, value
+        path.write_bytes(whole + end)
+    for line in whole.split(b"\n"):  # text would also be split where a reply has a Unicode line separator
+        if line:
+            key, value = json.loads(line)
+            yield key, value

@@ -52,9 +52,14 @@ class Reply:
 
 
 class ModelEditor(Protocol):
-    """An edited model. ``most_edits`` is the number beyond which it is not measured, None where there is none."""
+    """An edited model.
+
+    ``identity`` tells its settings and weights apart from any others of its name; ``most_edits`` is the number beyond
+    which it is not measured, None where there is none.
+    """
 
     name: str
+    identity: str
     most_edits: int | None
 
     def apply(self, records: Sequence[Record]) -> None:
@@ -126,6 +131,7 @@ class NoEdit:
     """The base model as it is."""
 
     name = "none"
+    identity = ""
     most_edits: int | None = None
 
     def __init__(self, base: Base) -> None:
@@ -327,6 +333,7 @@ class LookupCache:
         self.base = base
         self.most_edits = most_edits
         self.threshold = threshold
+        self.identity = f"{threshold}"
         self._shown: list[tuple[str, str]] = []
         self._cached: NDArray[np.float64] | None = None
 

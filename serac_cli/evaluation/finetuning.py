@@ -43,20 +43,21 @@ class FineTuning:
         self.config = config
         self.most_edits = most_edits
         self._shown: list[tuple[str, str]] = []
-        self._identity = ""
+        self.identity = digest_of(asdict(config))
+        self._learnt = ""
         self._tuned: ScoringModel | None = None
 
     def apply(self, records: Sequence[Record]) -> None:
         """Takes the edits as prompts and answers to learn."""
         self._shown = [record.shown for record in records]
-        identity = digest_of([self.base.identity, asdict(self.config), self._shown])
-        if identity != self._identity:
-            self._identity, self._tuned = identity, None
+        learnt = digest_of([self.base.identity, asdict(self.config), self._shown])
+        if learnt != self._learnt:
+            self._learnt, self._tuned = learnt, None
 
     def answers(self, asks: Sequence[Ask]) -> list[Reply]:
         """Returns the tuned model's answers."""
         texts = self.base.calls.map(
-            f"tuned answer {self._identity} {self.base.max_new_tokens}",
+            f"tuned answer {self._learnt} {self.base.max_new_tokens}",
             [ask.prompt for ask in asks],
             lambda part: self.tuned().answers(part, max_new_tokens=self.base.max_new_tokens),
         )
@@ -65,7 +66,7 @@ class FineTuning:
     def log_likelihoods(self, pairs: Sequence[tuple[Ask, str]]) -> list[Likelihood]:
         """Returns the tuned model's likelihoods."""
         return self.base.calls.likelihoods(
-            f"tuned score {self._identity}",
+            f"tuned score {self._learnt}",
             [(ask.prompt, answer) for ask, answer in pairs],
             lambda part: self.tuned().log_likelihoods(part),
         )

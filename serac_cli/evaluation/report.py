@@ -27,8 +27,11 @@ def write(runs: Sequence[str], out: Path, *, plots: bool) -> list[Path]:
             results = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputFileError(f"cannot read {path}: {error}", "`serac evaluate run` writes it") from error
-        title = title or ("Hand-written sets" if not results["settings"]["data"] else "Public sets")
+        settings = results["settings"]
+        title = title or settings["csv"] or ("Public sets" if settings["data"] else "Hand-written sets")
         name = re.sub(r"\W+", "-", title.lower()).strip("-")
+        if any(title == other for other, _, _ in sections):
+            raise InputFileError(f"two runs are titled {title!r}", "give each its own: 'TITLE=FOLDER'")
         folder = out.with_suffix("")
         folder.mkdir(parents=True, exist_ok=True)
         kept = folder / f"{name}.json"

@@ -17,7 +17,7 @@ import torch
 
 from serac_cli.encoder import Encoder
 from serac_cli.errors import ComponentError, SettingsError
-from serac_cli.evaluation.calls import Calls
+from serac_cli.evaluation.calls import Calls, digest_of
 from serac_cli.evaluation.counterfactual_stance import Judge
 from serac_cli.evaluation.editors import Base, ModelEditor
 from serac_cli.evaluation.finetuning import FineTuningConfig
@@ -97,6 +97,12 @@ def run(
 
     # 1. Records, the same for every editor
     samples = [drawn(task, config.records, config.tuning, config.seed) for task in _tasks(config, encoder)]
+    if not any(sample.batches(edits) for sample in samples for edits in config.edits):
+        most = max(len(sample.measured) + len(sample.fillers) for sample in samples)
+        raise SettingsError(
+            f"there are {most} edits to measure, fewer than any number of edits in memory",
+            f"give -k {most} or less",
+        )
 
     # 2. Editors over each base model, tuned on records that are not measured
     calls = Calls(out / "calls.jsonl")
@@ -265,7 +271,8 @@ def _timed(
                 times.append((time.perf_counter() - start) * 1000)
         return [{"median_ms": statistics.median(times), "first_ms": first * 1000, "queries": len(times)}]
 
-    key = [base.identity, editor.name, edits, config.seed, config.timed, config.max_new_tokens, _machine()]
+    asked = digest_of([[ask.prompt for ask in asks], [record.edit.prompt for record in memory]])
+    key = [base.identity, editor.name, editor.identity, edits, asked, config.max_new_tokens, _machine()]
     timing: dict[str, Any] = base.calls.map("timing", [key], compute)[0]
     return {"base": base.name, "editor": editor.name, "edits": edits} | timing
 

@@ -81,6 +81,7 @@ def write_card(folder: Path, result: ScopeReport) -> None:
 
     A ``README.md`` beside them gets the table of all reports, between its two lines ``<!-- figures -->``.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "metrics.json"
     metrics = json.loads(path.read_text("utf-8")) if path.exists() else {}
     metrics[f"{result.form}, {result.edits} edits"] = result.as_dict()

@@ -4,7 +4,6 @@ Public sets are in :mod:`serac_cli.evaluation.task_sets`; here are the hand-writ
 and a user's own CSV.
 """
 
-import csv
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from serac_cli.errors import InputFileError
 from serac_cli.evaluation.scope_sets import shipped
+from serac_cli.query_files import read_queries
 from serac_cli.training import sources
 from serac_cli.training.sources import NaturalEdit, normalise
 from store import Draft, Kind
@@ -315,34 +315,24 @@ def own_task(path: Path) -> Task:
 
     The rows of one prompt and target make one edit. An empty ``answer`` stands for the target.
 
-    :raises InputFileError: the file cannot be read, lacks a column or rows, or a row is invalid
+    :raises InputFileError: the file cannot be read, lacks a column, or a row is invalid
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, restval=""))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputFileError(f"cannot read {path}: {error}") from error
-    missing = {"prompt", "target", "query", "in_scope"} - set(rows[0] if rows else ())
-    if missing:
-        raise InputFileError(
-            f"{path} has no column {sorted(missing)[0]}", "it needs prompt, target, query, in_scope"
-        )
     records: dict[tuple[str, str], Record] = {}
-    for line, row in enumerate(rows, start=2):
-        inside = {"yes": True, "1": True, "true": True, "no": False, "0": False, "false": False}.get(
-            row["in_scope"].strip().lower()
-        )
-        if inside is None or not row["query"].strip():
-            raise InputFileError(f"{path}, line {line}: in_scope must be yes or no, and query not empty")
+    for row in read_queries(path, ("prompt", "target")):
         try:
-            edit = validate(Draft(row["prompt"], row["target"]))
+            edit = validate(Draft(row.cells["prompt"], row.cells["target"]))
         except InvalidEdit as error:
-            raise InputFileError(f"{path}, line {line}: {error}") from error
+            raise InputFileError(f"{path}, line {row.line}: {error}") from error
         record = records.setdefault(
             (edit.prompt, edit.target), Record(edit, edit.prompt, (edit.prompt, edit.target), (), ())
         )
-        ask, kind, answer = plain(row["query"].strip()), row.get("kind") or "own", row.get("answer") or ""
-        if inside:
+        ask, kind, answer = plain(row.query), row.cells.get("kind") or "own", row.cells.get("answer", "")
+        if row.in_scope and not (answer or edit.target):
+            raise InputFileError(
+                f"{path}, line {row.line}: a query in the scope of a statement needs the answer expected",
+                "write it in the column answer",
+            )
+        if row.in_scope:
             record = replace(record, inside=(*record.inside, Inside(ask, answer or edit.target, kind)))
         else:
             record = replace(record, outside=(*record.outside, Outside(ask, kind, answer)))

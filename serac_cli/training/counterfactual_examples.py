@@ -45,7 +45,7 @@ class Source:
 
 
 WEIGHTS = {
-    "natural_edits": 0.36,
+    "natural_edits": 0.39,
     "numbers": 0.04,
     "attributes": 0.05,
     "relations": 0.04,
@@ -62,7 +62,7 @@ WEIGHTS = {
     "told": 0.03,
     "edit_evidence": 0.05,
     "natural_stance": 0.05,
-    "convsent": 0.08,
+    "convsent": 0.05,
 }
 """Share of the groups of each source."""
 

@@ -50,7 +50,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     clip: float = 1.0
     contrast: float = 1.0
-    margin: float = 7.0
+    margin: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,10 @@ def train(
     stream = GroupStream(sources, weights, config.seed)
     step, seconds = 0, 0.0
     state_file = out / "state.pt"
+    if not resume:
+        state_file.unlink(
+            missing_ok=True
+        )  # of an earlier run: this one may be interrupted before it writes its own
     if resume and state_file.exists():
         state = torch.load(state_file, weights_only=True)
         step, seconds = state["step"], state["seconds"]

@@ -1,6 +1,5 @@
 """The training pairs of the scope classifier: which sets, in which shares, with mined near-misses."""
 
-import csv
 import logging
 import random
 import zlib
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from serac_cli.query_files import read_queries
 from serac_cli.training import sources
 from serac_cli.training.scope_evidence import count_pairs, evidence_pairs, near_evidence_pairs
 from serac_cli.training.scope_forms import form
@@ -207,21 +207,18 @@ def _balancing(pairs: Sequence[Pair], already: Counter[str], rng: random.Random)
 
 
 def user_pairs(path: Path) -> list[Pair]:
-    """Returns the pairs of a user's own CSV with the columns prompt, target, query and in_scope (1 or 0).
+    """Returns the pairs of a user's own CSV with the columns prompt, target, query and in_scope (yes or no).
 
-    :raises ValueError: a column is missing, or a cell of in_scope is neither
+    :raises InputFileError: the file cannot be read, lacks a column, or has a row that cannot be used
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    missing = {"prompt", "target", "query", "in_scope"} - set(rows[0] if rows else ())
-    if missing:
-        raise ValueError(f"{path} has no column {', '.join(sorted(missing))}")
-    labels = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    pairs: list[Pair] = []
-    for number, row in enumerate(rows, start=2):
-        label = labels.get(row["in_scope"].strip().lower())
-        if label is None:
-            raise ValueError(f"{path}, line {number}: in_scope is {row['in_scope']!r}, not 1 or 0")
-        text = f"{row['prompt']} {row['target']}".strip()
-        pairs.append(Pair(text, row["query"], label, "user", path.name, row["prompt"]))
-    return pairs
+    return [
+        Pair(
+            f"{row.cells['prompt']} {row.cells['target']}".strip(),
+            row.query,
+            row.in_scope,
+            "user",
+            path.name,
+            row.cells["prompt"],
+        )
+        for row in read_queries(path, ("prompt", "target"))
+    ]

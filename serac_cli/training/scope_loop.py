@@ -85,6 +85,10 @@ def train_cross_encoder(
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     first = 0
     checkpoint = folder / "checkpoint.pt"
+    if not resume:
+        checkpoint.unlink(
+            missing_ok=True
+        )  # of an earlier run: this one may be interrupted before it writes its own
     if resume and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])

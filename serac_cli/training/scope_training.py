@@ -123,7 +123,7 @@ def dev_pairs() -> list[Pair]:
 def _pairs(run: ScopeTraining, encoder: Encoder, resume: bool) -> list[Pair]:
     kept = run.work / "pairs.jsonl"
     if resume and kept.exists():
-        return [Pair(**json.loads(line)) for line in kept.read_text("utf-8").splitlines()]
+        return [Pair(**json.loads(line)) for line in kept.read_bytes().splitlines()]
     pairs = training_pairs(run.data, run.seed, quick(encoder), run.scale) if run.data is not None else []
     if run.edits is not None:
         pairs += user_pairs(run.edits)

@@ -158,10 +158,10 @@ class QuestionPair:
 
 def read(path: Path) -> list[Any]:
     """Returns the records of a JSON array, or of JSON lines, whatever the file's ending says."""
-    text = path.read_text(encoding="utf-8-sig")
-    if text.lstrip().startswith("["):
-        return list(json.loads(text))
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if data.lstrip().startswith(b"["):
+        return list(json.loads(data))
+    return [json.loads(line) for line in data.splitlines() if line.strip()]
 
 
 # --- edits -------------------------------------------------------------------------------------
