@@ -7,6 +7,7 @@ import pytest
 
 from serac_cli.backends.local import LocalModel
 from serac_cli.counterfactual import attach
+from serac_cli.errors import SettingsError
 from serac_cli.evaluation.card import MARK
 from serac_cli.evaluation.counterfactual_cases import TASKS, TYPED, Case, StanceTopic, near_misses
 from serac_cli.evaluation.counterfactual_command import (
@@ -148,3 +149,8 @@ def test_stance_figures_of_an_untrained_adapter_are_near_a_coin_flip(base: Local
         figures: Any = measure_stance(model, base.tokenizer, [topic], random.Random(0), Judge())
     assert 0.2 < figures.sentiment < 0.8
     assert figures.judge_right == 1.0
+
+
+def test_a_row_that_does_not_exist_is_refused(base: LocalModel, folder: Path, data: Path) -> None:
+    with pytest.raises(SettingsError, match="no row is named 'bogus'"):
+        evaluate_counterfactual(CounterfactualEvaluation(data, folder, only=["fc", "bogus"]), base)

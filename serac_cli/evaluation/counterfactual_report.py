@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from serac_cli.errors import SettingsError
 from serac_cli.evaluation.counterfactual_cases import TASKS, TYPED, Case, near_misses, stance_topics
 from serac_cli.evaluation.counterfactual_scoring import Scored, exact, generate, normalise, score
 from serac_cli.evaluation.counterfactual_stance import Judge, StanceFigures, measure_stance
@@ -85,8 +86,12 @@ def evaluate(
 
     Each row takes ``limit`` cases at random (0: all), a tenth as many topics of stances; rows whose files are
     missing are left out, and so are those not in ``only``, if it names any ("stance" and "veto" count as rows).
-    ``typed`` is a file of edits with queries, as ``tests/data/typed_edits.jsonl``, for one more row.
+    ``typed`` is a file of edits with queries, as ``tests/data/typed_edits.jsonl``, for one more row. Raises
+    SettingsError where ``only`` names what is no row.
     """
+    names = (*(task.name for task in TASKS), TYPED.name, "veto", "stance")
+    if unknown := [name for name in only if name not in names]:
+        raise SettingsError(f"no row is named {unknown[0]!r}", f"choose from {', '.join(names)}")
     start = time.perf_counter()
     rows = []
     for task in TASKS:
