@@ -287,6 +287,13 @@ def test_threshold_separates_what_can_be_separated_and_stays_near_a_half():
     assert best_threshold([*low, *high]) == 0.5
 
 
+def test_a_threshold_far_from_a_half_must_be_better_by_more_than_noise():
+    low, high = outcome(0.3, inside=False), outcome(0.9, inside=True, right=True)
+    false = outcome(0.6, inside=False)
+    assert best_threshold([*[low] * 199, false, high]) == 0.5
+    assert best_threshold([*[low] * 19, false, high]) == 0.61
+
+
 def test_sets_are_padded_with_edits_of_other_prompts_and_subjects():
     def filler(subject: str, prompt: str) -> Fact:
         return Fact(subject, prompt, "Oslo", "", inside=(), outside=(), source="zsre")

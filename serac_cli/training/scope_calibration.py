@@ -10,6 +10,9 @@ from serac_cli.evaluation.scope_report import Outcome
 
 __all__ = ["best_threshold", "fitted_temperature"]
 
+NOISE = 0.01
+"""A difference in cost that says nothing: about the standard error of both rates on some thousand queries."""
+
 
 def fitted_temperature(outcomes: Sequence[Outcome]) -> float:
     """Returns the temperature of least log loss for outcomes measured at temperature 1.
@@ -28,8 +31,8 @@ def fitted_temperature(outcomes: Sequence[Outcome]) -> float:
 def best_threshold(outcomes: Sequence[Outcome]) -> float:
     """Returns the threshold of equal cost: of least mean of the miss rate and the rate of false fires.
 
-    Each set counts alike on either side, whatever the number of its queries. Of thresholds that are equally good
-    the one nearest to 0.5 is taken.
+    Each set counts alike on either side, whatever the number of its queries. Of thresholds within ``NOISE`` of the
+    best the one nearest to 0.5 is taken.
     """
     sides: dict[tuple[bool, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
@@ -42,4 +45,7 @@ def best_threshold(outcomes: Sequence[Outcome]) -> float:
         return sum(sum(rates) / len(rates) for rates in errors.values())
 
     candidates = [round(0.05 + 0.01 * i, 2) for i in range(91)]
-    return min(candidates, key=lambda t: (round(cost(t), 5), abs(t - 0.5)))
+    costs = {candidate: cost(candidate) for candidate in candidates}
+    least = min(costs.values())
+    good = [candidate for candidate in candidates if costs[candidate] <= least + NOISE]
+    return min(good, key=lambda candidate: abs(candidate - 0.5))
