@@ -396,7 +396,7 @@ def test_spaced_evidence_is_spaced_as_corpora_are():
 
 def test_claims_about_another_subject_are_not_asked_of_evidence_without_a_name():
     record = replace(FILM, text="The Long Tide grossed $ 5 million.")
-    for seed in range(40):
-        group = evidence(record, random.Random(seed))
-        if "Tide" not in group.edit.prompt:
-            assert [query.answer for query in group.queries] == ["SUPPORTS"]
+    groups = [evidence(record, random.Random(seed)) for seed in range(40)]
+    unnamed_ones = [group for group in groups if "Tide" not in group.edit.prompt]
+    assert 5 < len(unnamed_ones) < 25
+    assert {query.answer for group in unnamed_ones for query in group.queries} == {"SUPPORTS"}

@@ -83,16 +83,23 @@ def _setting(results: Results) -> list[str]:
     if tuned := [_tuning(one) for one in results["tuned"] if "lu" in one or "ft" in one]:
         lines += [
             "",
-            f"LU's threshold was chosen on {settings['tuning']} records that are not measured, FT's learning rate and "
-            "layers on the first ten of them, for the highest ES - DD. "
-            f"FT is measured on the first {settings['ft_records']} records, with {settings['ft_edits']} edits at most.",
+            f"For the highest ES - DD on {settings['tuning']} records that are not measured (FT: the first ten of "
+            "them) were chosen:",
             "",
             *(f"- {line}" for line in tuned),
+            *_ft_share(settings),
         ]
     digests = [
         f"`{name}` {value[:19]}" for name, value in (results["components"] | results["data_sha256"]).items()
     ]
     return [*lines, "", f"Components and data: {', '.join(digests)}."]
+
+
+def _ft_share(settings: dict[str, Any]) -> list[str]:
+    if "ft" not in settings["editors"]:
+        return []
+    share = f"first {settings['ft_records']} records, with {settings['ft_edits']} edits at most"
+    return ["", f"FT is measured on the {share}."]
 
 
 def _tuning(tuned: dict[str, Any]) -> str:
