@@ -95,7 +95,7 @@ def load_scope_config(folder: Path) -> ScopeConfig:
     except (OSError, ValueError, TypeError) as error:
         raise ComponentError(
             f"the scope classifier in {folder} cannot be read: {error}",
-            "reinstall serac, or train one with `serac train scope`",
+            "name a folder that `serac train scope` wrote, or reinstall serac",
         ) from error
 
 
@@ -121,13 +121,13 @@ def load_cross_encoder(folder: Path, dtype: torch.dtype | None = None) -> CrossE
     except (OSError, SafetensorError) as error:
         raise ComponentError(
             f"the scope classifier in {folder} cannot be read: {error}",
-            "reinstall serac, or train one with `serac train scope`",
+            "name a folder that `serac train scope` wrote, or reinstall serac",
         ) from error
     expected = {name for name in model.state_dict() if ".embeddings." not in name}
     if set(trained) != expected:
         raise ComponentError(
             f"the scope classifier in {folder} is not one of this version",
-            "reinstall serac, or train one with `serac train scope`",
+            "name a folder that `serac train scope` wrote, or reinstall serac",
         )
     model.load_state_dict({name: tensor.float() for name, tensor in trained.items()}, strict=False)
     model.set_attn_implementation("eager")  # faster than the fused one for a few short pairs
@@ -146,6 +146,6 @@ def load_projection(folder: Path) -> Vectors:
     except (OSError, KeyError, SafetensorError) as error:
         raise ComponentError(
             f"the embedding form in {folder} cannot be read: {error}",
-            "reinstall serac, or train one with `serac train scope`",
+            "name a folder that `serac train scope` wrote, or reinstall serac",
         ) from error
     return matrix

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from serac_cli.errors import InputFileError
 from serac_cli.training import sources
 from serac_cli.training.sources import Query
 
@@ -121,3 +124,9 @@ def test_a_text_mentions_dev_subjects_of_two_words_or_more():
     excluded = frozenset({"ann lee", "rome"})
     assert sources.mentions("In Rome, Ann Lee's house", excluded)
     assert not sources.mentions("Ann went to Rome", excluded)
+
+
+def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("hi")
+    with pytest.raises(InputFileError, match="neither JSON nor JSON lines"):
+        sources.read(tmp_path / "x.txt")

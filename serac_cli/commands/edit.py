@@ -226,7 +226,9 @@ def retire(
         if already:
             output.note(f"retired already: {_listed(already)}")
         if new := [edit for edit in retired if edit.id not in already]:
-            output.note(f"retired {_listed(edit.id for edit in new)}; `serac edit restore` brings back")
+            output.note(
+                f"retired {_listed(edit.id for edit in new)}; `serac edit restore` brings back what is retired"
+            )
             _note_probes(edits, new, output)
 
 
@@ -236,9 +238,14 @@ def restore(
 ) -> None:
     """Brings retired edits back."""
     with memory_of(settings_of(context, memory=memory)) as edits:
+        output = output_for()
+        active = [edit_id for edit_id in edit_ids if edits.get(edit_id).retired_at is None]
         restored = edits.restore(edit_ids, reason=reason, author=_author())
-        output_for().note(f"restored {_listed(edit.id for edit in restored)}")
-        _note_rivals(edits, restored, output_for())
+        if active:
+            output.note(f"not retired: {_listed(active)}")
+        if new := [edit for edit in restored if edit.id not in active]:
+            output.note(f"restored {_listed(edit.id for edit in new)}")
+        _note_rivals(edits, restored, output)
 
 
 @app.command()

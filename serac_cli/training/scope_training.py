@@ -21,6 +21,7 @@ from serac_cli.checkpoints import (
     write_scope_config,
 )
 from serac_cli.encoder import BACKBONE, Encoder, Vectors, load_encoder
+from serac_cli.errors import InputFileError
 from serac_cli.evaluation.scope_report import Outcome, measure
 from serac_cli.evaluation.scope_sets import ScopeSet, natural_set, scope_sets
 from serac_cli.protocols import ScopeForm
@@ -68,7 +69,7 @@ class ScopeTraining:
 def train_scope(run: ScopeTraining, *, resume: bool = False, progress: Progress | None = None) -> ScopeConfig:
     """Trains the cross-encoder and the projection, calibrates both and writes them to ``run.out``.
 
-    Returns the configuration written. Raises ValueError where there is nothing to train on.
+    Returns the configuration written. Raises InputFileError where there is nothing to train on.
     """
     report = progress or (lambda _what, _done, _total: None)
     run.work.mkdir(parents=True, exist_ok=True)
@@ -129,7 +130,7 @@ def _pairs(run: ScopeTraining, encoder: Encoder, resume: bool) -> list[Pair]:
         pairs += user_pairs(run.edits)
         random.Random(run.seed).shuffle(pairs)
     if not pairs:
-        raise ValueError("nothing to train on: neither a data directory nor a CSV of edits is given")
+        raise InputFileError(f"{run.edits or run.data} has nothing to train on")
     with kept.open("w", encoding="utf-8") as file:
         for pair in pairs:
             file.write(json.dumps(asdict(pair), ensure_ascii=False) + "\n")

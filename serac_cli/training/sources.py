@@ -17,6 +17,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from serac_cli.errors import InputFileError
+
 __all__ = [
     "EntityQuestion",
     "Evidence",
@@ -157,11 +159,17 @@ class QuestionPair:
 
 
 def read(path: Path) -> list[Any]:
-    """Returns the records of a JSON array, or of JSON lines, whatever the file's ending says."""
+    """Returns the records of a JSON array, or of JSON lines, whatever the file's ending says.
+
+    :raises InputFileError: it is neither
+    """
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    if data.lstrip().startswith(b"["):
-        return list(json.loads(data))
-    return [json.loads(line) for line in data.splitlines() if line.strip()]
+    try:
+        if data.lstrip().startswith(b"["):
+            return list(json.loads(data))
+        return [json.loads(line) for line in data.splitlines() if line.strip()]
+    except ValueError as error:
+        raise InputFileError(f"{path} is neither JSON nor JSON lines: {error}") from error
 
 
 # --- edits -------------------------------------------------------------------------------------
