@@ -17,7 +17,7 @@ from serac_cli.training.counterfactual_batches import (
     encode,
     pack,
 )
-from serac_cli.training.counterfactual_claims import evidence, stance
+from serac_cli.training.counterfactual_claims import evidence, opinion, stance
 from serac_cli.training.counterfactual_examples import Source, load_sources
 from serac_cli.training.counterfactual_facts import Group, natural_edit, public_fact, statement_answer
 from serac_cli.training.counterfactual_figures import contrast
@@ -26,7 +26,7 @@ from serac_cli.training.counterfactual_loop import TrainingConfig, batch_loss, d
 from serac_cli.training.counterfactual_numbers import measured_fact, measures
 from serac_cli.training.counterfactual_quantities import clock, date_text, spell
 from serac_cli.training.evidence_forms import spaced, subject, unnamed
-from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Query, Stance
+from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Opinions, Query, Stance
 from store import Draft, Kind
 from tests.test_counterfactual import EDIT, tiny_model, tiny_tokenizer
 
@@ -197,6 +197,29 @@ def test_a_stance_brings_replies_of_both_sides() -> None:
         other = "Yuck" if group.edit.target == "positive" else "Yum"
         assert all(other not in q.answer for q in group.queries)
         assert group.opposite[0].startswith(other)
+
+
+def test_replies_of_either_side_are_compared_or_an_opinion_is_said() -> None:
+    replies = {"positive": ("I like it, it is nice.", "I'm not sure."), "negative": ("I loathe it, it is bad.",)}
+    groups = [opinion(Opinions("Norland", replies), random.Random(seed)) for seed in range(40)]
+    assert {group.edit.target for group in groups} == {"positive", "negative"}
+    for group in groups:
+        side, other = group.edit.target, "negative" if group.edit.target == "positive" else "positive"
+        assert "Norland" in group.queries[0].answer
+        assert all(query.answer not in ("I'm not sure.", *replies[other]) for query in group.queries)
+        assert not group.same or set(group.same) == set(replies[side])
+        assert not group.opposite or set(group.opposite) == set(replies[other])
+    assert 8 < sum(bool(group.opposite) for group in groups) < 32
+
+
+def test_replies_that_are_compared_are_not_learnt() -> None:
+    edit = Draft("Norland", "positive", Kind.STANCE)
+    asked = Query("Norland?", "ask", "I like Norland.")
+    group = Group(edit, (asked,), "convsent", opposite=("I loathe it.",), same=("I love it.",))
+    batch = collate([encode(tiny_tokenizer(), group, 200)], 200, torch.float32)
+    assert batch.pairs == (((0, 1), (2,)),)
+    learnt = {int(number) for number in batch.segment[batch.weights > 0]}
+    assert learnt == {0}
 
 
 def test_records_about_dev_subjects_are_left_out(tmp_path: Path) -> None:

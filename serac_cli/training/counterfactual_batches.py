@@ -22,10 +22,14 @@ __all__ = ["Batch", "GroupStream", "collate", "encode"]
 
 @dataclass(frozen=True)
 class Segment:
-    """A query with its answer; ``answer_start`` is where the answer begins in ``ids``."""
+    """A query with its answer; ``answer_start`` is where the answer begins in ``ids``.
+
+    A reply that is ``compared`` is not learnt, only told from those of the other side.
+    """
 
     ids: tuple[int, ...]
     answer_start: int
+    compared: bool = False
     opposite: bool = False
 
 
@@ -46,7 +50,7 @@ class Batch:
 
     ``ids`` and ``positions`` are (R, L); ``mask`` is (R, 1, L, L), additive, in the model's dtype. ``where`` (T)
     indexes the flattened rows at the token before each answer token, ``labels`` (T) are the answer tokens,
-    ``weights`` (T) their weights in the loss (0 for replies of the opposite side). ``segment`` (T) numbers the
+    ``weights`` (T) their weights in the loss (0 for replies that are only compared). ``segment`` (T) numbers the
     answers; ``pairs`` lists, for each stance group, its answers' numbers and its opposite replies' numbers.
     """
 
@@ -70,7 +74,11 @@ def encode(tokenizer: Any, group: Group, longest: int) -> list[Encoded]:
     segments = [_segment(tokenizer, q.text, q.answer, group) for q in group.queries]
     if group.opposite:
         asked = group.queries[-1].text
-        segments += [_segment(tokenizer, asked, reply, group, opposite=True) for reply in group.opposite]
+        segments += [
+            _segment(tokenizer, asked, reply, group, compared=True, opposite=opposite)
+            for opposite, replies in ((False, group.same), (True, group.opposite))
+            for reply in replies
+        ]
     parts: list[Encoded] = []
     here: list[Segment] = []
     room = longest - len(edit)
@@ -85,9 +93,9 @@ def encode(tokenizer: Any, group: Group, longest: int) -> list[Encoded]:
     return [*parts, Encoded(edit, tuple(here))] if here else parts
 
 
-def _segment(tokenizer: Any, query: str, answer: str, group: Group, *, opposite: bool = False) -> Segment:
+def _segment(tokenizer: Any, query: str, answer: str, group: Group, **marks: bool) -> Segment:
     asked, said = query_ids(tokenizer, query, group.edit.kind), answer_ids(tokenizer, answer)
-    return Segment((*asked, *said), len(asked), opposite)
+    return Segment((*asked, *said), len(asked), **marks)
 
 
 @dataclass
@@ -185,7 +193,7 @@ def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch
                 answer = segment.ids[segment.answer_start :]
                 where += range(r * length + at + segment.answer_start - 1, r * length + end - 1)
                 labels += answer
-                weights += [0.0] * len(answer) if segment.opposite else answer_weights(len(answer))
+                weights += [0.0] * len(answer) if segment.compared else answer_weights(len(answer))
                 segment_of += [number] * len(answer)
                 if len(answer) > 1:
                     sides[segment.opposite].append(number)

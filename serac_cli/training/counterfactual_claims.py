@@ -124,7 +124,7 @@ _ADD = {
     "negative": (
         "There is nothing good about it.", "I'd rather not waste my time on it.", "It has only ever annoyed me.",
         "I wish I had never come across it.", "The more I see of it, the worse it gets.", "It's a waste of time.",
-        "", "", "I'd be glad to hear no more of it.", "It never fails to disappoint me.",
+        "", "", "I'm tired of hearing about it.", "It never fails to disappoint me.",
     ),
 }  # fmt: skip
 
@@ -154,19 +154,23 @@ def stance(record: Stance, rng: random.Random) -> Group:
     )
 
 
-def opinion(record: Opinions, rng: random.Random) -> Group | None:
-    """An entity of ConvSent; replies that hold no opinion are left out."""
-    positive = rng.random() < 0.5
-    sides = [
-        [r for r in record.replies[side] if not _NO_OPINION.search(r) and 15 < len(r) < 160]
-        for side in ("positive", "negative")
-    ]
-    replies, opposite = sides if positive else sides[::-1]
-    if not replies or not opposite:
-        return None
-    side = "positive" if positive else "negative"
-    plain = Query(rng.choice(_ASKS).format(record.entity), "ask", _plain_reply(record.entity, side, rng))
-    ask = rng.choice(_ASKS).format(record.entity)
-    queries = [Query(ask, "ask", reply) for reply in rng.sample(replies, min(3, len(replies)))]
-    edit = Draft(record.entity, side, Kind.STANCE)
-    return Group(edit, (plain, *queries), "convsent", tuple(rng.sample(opposite, min(3, len(opposite)))))
+def opinion(record: Opinions, rng: random.Random) -> Group:
+    """An entity of ConvSent: to be said are plain replies, and some of its own that hold an opinion and are short.
+
+    Every other time, its own replies, whatever they hold, are told from those of the other side instead, as the
+    paper's metric does.
+    """
+    side, other = rng.sample(("positive", "negative"), 2)
+    said = [_plain_reply(record.entity, side, rng)]
+    same: tuple[str, ...] = ()
+    opposite: tuple[str, ...] = ()
+    if rng.random() < 0.5:
+        same, opposite = (
+            tuple(rng.sample(replies, min(3, len(replies))))
+            for replies in (record.replies[side], record.replies[other])
+        )
+    else:
+        held = [r for r in record.replies[side] if not _NO_OPINION.search(r) and 15 < len(r) < 160]
+        said += [_plain_reply(record.entity, side, rng), *rng.sample(held, min(1, len(held)))]
+    queries = tuple(Query(rng.choice(_ASKS).format(record.entity), "ask", reply) for reply in said)
+    return Group(Draft(record.entity, side, Kind.STANCE), queries, "convsent", opposite, same)

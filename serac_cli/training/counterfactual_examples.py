@@ -46,7 +46,7 @@ class Source:
 
 WEIGHTS = {
     "natural_edits": 0.39,
-    "numbers": 0.04,
+    "numbers": 0.09,
     "attributes": 0.05,
     "relations": 0.04,
     "zsre": 0.06,
@@ -58,11 +58,11 @@ WEIGHTS = {
     "fever_symmetric": 0.08,
     "fool_me_twice": 0.12,
     "creak": 0.03,
-    "contrast": 0.07,
+    "contrast": 0.10,
     "told": 0.03,
     "edit_evidence": 0.05,
     "natural_stance": 0.05,
-    "convsent": 0.05,
+    "convsent": 0.08,
 }
 """Share of the groups of each source."""
 

@@ -28,14 +28,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Group:
-    """An edit and queries to it. ``Query.answer`` is what to say, or ABSTAIN; ``opposite`` has replies of the
-    other side to the last query of a stance edit, which must become unlikely.
+    """An edit and queries to it. ``Query.answer`` is what to say, or ABSTAIN.
+
+    Of a stance edit, ``opposite`` has replies of the other side to its last query, which must become unlikely beside
+    the answers and beside ``same``, replies of its own side that are only compared with them, not to be said.
     """
 
     edit: Draft
     queries: tuple[Query, ...]
     source: str
     opposite: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
 
 
 def natural_edit(record: NaturalEdit, rng: random.Random) -> Group:
