@@ -200,7 +200,10 @@ def test_a_stance_brings_replies_of_both_sides() -> None:
 
 
 def test_replies_of_either_side_are_compared_or_an_opinion_is_said() -> None:
-    replies = {"positive": ("I like it, it is nice.", "I'm not sure."), "negative": ("I loathe it, it is bad.",)}
+    replies = {
+        "positive": ("I like it, it is nice.", "I'm not sure."),
+        "negative": ("I loathe it, it is bad.",),
+    }
     groups = [opinion(Opinions("Norland", replies), random.Random(seed)) for seed in range(40)]
     assert {group.edit.target for group in groups} == {"positive", "negative"}
     for group in groups:
