@@ -5,6 +5,7 @@ import torch
 
 from serac_cli.backends.local import load_local_model
 from serac_cli.backends.scoring import ScoringModel
+from serac_cli.evaluation import finetuning
 from serac_cli.evaluation.calls import Calls
 from serac_cli.evaluation.editors import Base
 from serac_cli.evaluation.finetuning import FineTuning, FineTuningConfig, trainable
@@ -93,3 +94,22 @@ def test_the_same_edits_applied_again_are_not_learnt_again(base):
     assert editor.tuned() is tuned
     editor.apply(RECORDS[:1])
     assert editor.tuned() is not tuned
+
+
+def test_blocks_that_rest_change_nothing_but_the_time(tmp_path, monkeypatch):
+    """What the last blocks learn is the same to the last bits whether those below run in every step or once."""
+    local = load_local_model(str(save_llama(tmp_path / "m")))
+    local.model.float()
+    base = Base("tiny", "1", ScoringModel(local), Calls(None), 6)
+    monkeypatch.setattr(finetuning, "has_fast_bfloat16", lambda: False)
+    config = FineTuningConfig(learning_rate=1e-2, layers=1, steps=5, stop_loss=0.0)
+    tuned = []
+    for run_below in (False, True):
+        if run_below:
+            monkeypatch.setattr(finetuning, "_state_below", lambda *_: None)
+        editor = FineTuning(base, config)
+        editor.apply(RECORDS)
+        tuned.append(editor.tuned().local.model.state_dict())
+    assert any(not torch.equal(tuned[0][name], w) for name, w in local.model.state_dict().items())
+    for name, weight in tuned[1].items():
+        assert torch.allclose(tuned[0][name], weight, atol=1e-6), name

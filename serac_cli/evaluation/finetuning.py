@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -96,21 +97,35 @@ def trainable(model: Any, layers: int) -> list[torch.nn.Parameter]:
     return [weight for block in blocks[-layers:] for weight in block.parameters()]
 
 
+@dataclass(frozen=True)
+class _Item:
+    """An edit to learn. ``state``, float32 (prompt and answer, dimensions), is what the blocks that learn get to read
+    of it; it is None where all of the model learns, or is no decoder.
+    """
+
+    prompt: list[int]
+    answer: list[int]
+    state: torch.Tensor | None = None
+
+
 def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: FineTuningConfig) -> None:
     model = scoring.local.model
-    items = [(scoring.prompt_ids(prompt), scoring.answer_ids(answer)) for prompt, answer in shown]
+    items = [_Item(scoring.prompt_ids(prompt), scoring.answer_ids(answer)) for prompt, answer in shown]
     for weight in model.parameters():
         weight.requires_grad_(False)
     weights = trainable(model, config.layers)
     for weight in weights:
         weight.requires_grad_(True)
+    if 0 < config.layers < _blocks(model):
+        # what comes out of the blocks below never changes: it is computed once
+        items = [replace(item, state=_state_below(model, item, config.layers)) for item in items]
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=0.0)
     generator = torch.Generator().manual_seed(0)
     batches = _endless(items, config.batch, generator)
     for _ in range(config.steps):
         # one context a step: within one, the cast weights are kept, and would not follow the optimiser
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_fast_bfloat16()):
-            loss = _loss(model, next(batches))
+        with _mixed_precision():
+            loss = _loss(model, next(batches), config.layers)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -118,31 +133,81 @@ def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: Fine
             break
 
 
-def _learned(scoring: ScoringModel, items: Sequence[tuple[list[int], list[int]]]) -> bool:
-    return all(one.matched for one in likelihoods(scoring.local.model, scoring.local.tokenizer, items))
+def _mixed_precision() -> torch.autocast:
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_fast_bfloat16())
 
 
-def _endless(
-    items: Sequence[tuple[list[int], list[int]]], size: int, generator: torch.Generator
-) -> Iterator[list[tuple[list[int], list[int]]]]:
+def _learned(scoring: ScoringModel, items: Sequence[_Item]) -> bool:
+    pairs = [(item.prompt, item.answer) for item in items]
+    return all(one.matched for one in likelihoods(scoring.local.model, scoring.local.tokenizer, pairs))
+
+
+def _endless(items: Sequence[_Item], size: int, generator: torch.Generator) -> Iterator[list[_Item]]:
     while True:
         order = torch.randperm(len(items), generator=generator).tolist()
         for start in range(0, len(order), size):
             yield [items[i] for i in order[start : start + size]]
 
 
-def _loss(model: Any, batch: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
+def _blocks(model: Any) -> int:
+    """Returns the number of blocks of a decoder, 0 of another model or one that keeps them elsewhere."""
+    return 0 if model.config.is_encoder_decoder else len(getattr(model.get_decoder(), "layers", ()))
+
+
+def _state_below(model: Any, item: _Item, layers: int) -> torch.Tensor:
+    ids = torch.tensor([[*item.prompt, *item.answer]])
+    with torch.no_grad(), _mixed_precision():
+        states = model.get_decoder()(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states
+    return states[-1 - layers][0].float()  # type: ignore[no-any-return]
+
+
+class _Pass(torch.nn.Module):
+    """Stands where a block was and hands on what it gets."""
+
+    def forward(self, hidden_states: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        return hidden_states
+
+
+@contextmanager
+def _last_blocks(body: Any, layers: int) -> Iterator[None]:
+    """Inside the block only the last ``layers`` blocks of a decoder do anything."""
+    blocks = body.layers
+    below = len(blocks) - layers
+    body.layers = torch.nn.ModuleList([*(_Pass() for _ in range(below)), *blocks[below:]])
+    try:
+        yield
+    finally:
+        body.layers = blocks
+
+
+def _loss(model: Any, batch: Sequence[_Item], layers: int) -> torch.Tensor:
     """Returns the mean of -log p over the tokens of the answers, their ends included."""
-    seq2seq = model.config.is_encoder_decoder
-    inputs = [prompt if seq2seq else [*prompt, *answer] for prompt, answer in batch]
-    labels = [answer if seq2seq else [-100] * len(prompt) + answer for prompt, answer in batch]
-    output = model(
-        input_ids=_padded_right(inputs, 0),
-        attention_mask=_padded_right([[1] * len(row) for row in inputs], 0),
-        labels=_padded_right(labels, -100),
-        use_cache=False,
+    if model.config.is_encoder_decoder:
+        output = model(
+            input_ids=_padded_right([item.prompt for item in batch], 0),
+            attention_mask=_padded_right([[1] * len(item.prompt) for item in batch], 0),
+            labels=_padded_right([item.answer for item in batch], -100),
+            use_cache=False,
+        )
+        return output.loss  # type: ignore[no-any-return]
+    body = model.get_decoder()
+    rows = [[*item.prompt, *item.answer] for item in batch]
+    mask = _padded_right([[1] * len(row) for row in rows], 0)
+    states = [item.state for item in batch if item.state is not None]
+    if states:
+        read = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
+        with _last_blocks(body, layers):
+            hidden = body(inputs_embeds=read, attention_mask=mask, use_cache=False).last_hidden_state
+    else:
+        hidden = body(
+            input_ids=_padded_right(rows, 0), attention_mask=mask, use_cache=False
+        ).last_hidden_state
+    # only the places before a token of an answer are asked for the next one
+    asked = [hidden[i, len(item.prompt) - 1 : len(rows[i]) - 1] for i, item in enumerate(batch)]
+    logits = model.get_output_embeddings()(torch.cat(asked))
+    return torch.nn.functional.cross_entropy(
+        logits.float(), torch.tensor([t for item in batch for t in item.answer])
     )
-    return output.loss  # type: ignore[no-any-return]
 
 
 def _padded_right(rows: Sequence[list[int]], pad: int) -> torch.Tensor:
