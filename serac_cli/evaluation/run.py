@@ -74,7 +74,7 @@ QUICK = RunConfig(
     ft_edits=10,
     tuning=10,
     timed=4,
-    grid=GRID[1:3],
+    grid=GRID[2:4],
 )
 """The form that takes minutes."""
 
@@ -181,10 +181,10 @@ def _measure(
     )
     editors = line_up(config.editors, base, parts, threshold, tuning, config.ft_edits)
 
-    # 2. Time, then measure, batch by batch
+    # 2. Time, then measure, batch by batch; large memories first, so that models are asked for many records at once
     todo = [
         (editor, edits, _share(config, editor, sample).batches(edits))
-        for edits in sorted(config.edits)
+        for edits in sorted(config.edits, reverse=True)
         for editor in editors
         if editor.most_edits is None or edits <= editor.most_edits
     ]
@@ -221,6 +221,8 @@ def _measure(
                 for row in rows
                 if row.probability is not None
             ]
+    for entries in (found.results, found.rows, found.timing, found.skipped):
+        entries.sort(key=lambda entry: entry["edits"])
     if outcomes:
         bins = reliability(outcomes)
         found.reliability = {
