@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from serac_cli.errors import SettingsError
 from serac_cli.evaluation import run as run_module
 from serac_cli.evaluation.finetuning import FineTuningConfig
 from serac_cli.evaluation.report import write
-from serac_cli.evaluation.run import QUICK, RunConfig, run
+from serac_cli.evaluation.run import QUICK, RunConfig, run, saved_config
 from serac_cli.evaluation.tables import main_edits, main_table
 from serac_cli.fakes import FakeEncoder
 from tests.tiny_models import save_llama
@@ -91,6 +92,20 @@ def test_a_resumed_run_asks_no_model_anything_and_finds_the_same(config, tmp_pat
     assert again["calls"]["made"] == 0
     for name in ("results", "timing", "tuned", "reliability"):
         assert again[name] == first[name]
+
+
+def test_a_run_keeps_its_settings(config, tmp_path, settings, monkeypatch):
+    monkeypatch.setattr(run_module, "_measure", lambda *_, **__: run_module._Measured({}))
+    out = tmp_path / "out"
+    assert saved_config(out) is None
+    go(config, out, settings)
+    assert saved_config(out) == config
+    monkeypatch.chdir(tmp_path)
+    go(replace(config, counterfactual=Path("counterfactual")), out, settings, resume=True)
+    assert saved_config(out) == config
+    (out / "settings.json").write_text("{")
+    with pytest.raises(SettingsError, match=r"settings\.json"):
+        saved_config(out)
 
 
 def test_a_run_that_was_interrupted_goes_on(config, tmp_path, settings, monkeypatch):

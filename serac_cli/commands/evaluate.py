@@ -193,11 +193,14 @@ def run_all(
     ] = None,
     scope_model: ScopeModelOption = None,
     counterfactual_model: CounterfactualModelOption = None,
-    seed: Annotated[int, typer.Option(help="The seed of all that is drawn.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="The seed of all that is drawn.", show_default="0")] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer records, editors and edits: minutes.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the run in OUT, with its settings where none are given."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Measures editors on the paper's tasks: edit success (ES) and drawdown (DD), with the same records for all.
@@ -207,7 +210,7 @@ def run_all(
     from dataclasses import replace
 
     from serac_cli.encoder import load_encoder
-    from serac_cli.evaluation.run import QUICK, RunConfig, run
+    from serac_cli.evaluation.run import QUICK, RunConfig, run, saved_config
     from serac_cli.evaluation.tables import main_edits, main_table
 
     given: dict[str, Any] = {
@@ -217,12 +220,14 @@ def run_all(
         "edits": tuple(edits or ()),
         "records": records,
         "max_new_tokens": max_new_tokens,
+        "seed": seed,
         "data": data,
         "csv": csv,
         "scope": scope_model,
         "counterfactual": counterfactual_model,
     }
-    config = replace(QUICK if quick else RunConfig(), seed=seed, **{k: v for k, v in given.items() if v})
+    config = (resume and saved_config(out)) or (QUICK if quick else RunConfig())
+    config = replace(config, **{name: value for name, value in given.items() if value not in (None, ())})
     grid = config.grid
     if ft_rate:
         grid = (replace(grid[0], learning_rate=ft_rate, layers=0),)

@@ -10,7 +10,7 @@ from serac_cli.assembly import open_base, scope_maker
 from serac_cli.backends.scoring import ScoringModel
 from serac_cli.checkpoints import component_folder, load_cross_encoder
 from serac_cli.counterfactual import fingerprint, fits, read_config
-from serac_cli.encoder import Encoder
+from serac_cli.encoder import Encoder, Vectors
 from serac_cli.errors import ComponentError, SettingsError
 from serac_cli.evaluation.calls import Calls, digest_of
 from serac_cli.evaluation.editors import (
@@ -66,6 +66,7 @@ class Parts:
     scope: Path = field(default_factory=lambda: component_folder("scope"))
     counterfactual: Path = field(default_factory=lambda: component_folder("counterfactual"))
     _loaded: dict[str, Any] = field(default_factory=dict)
+    _vectors: dict[str, Vectors] = field(default_factory=dict)
 
     def identity(self, form: str) -> str:
         """Returns what tells this form and its weights apart from any others."""
@@ -84,7 +85,7 @@ class Parts:
             self.trained().abstention if form == "checked" else None,
             lambda folder: self._once("cross", lambda: load_cross_encoder(folder)),
         )
-        return lambda edits: make(FixedIndex(edits, self.encoder))
+        return lambda edits: make(FixedIndex(edits, self.encoder, self._vectors))
 
     def trained(self) -> Trained:
         """Returns the trained counterfactual model over a copy of its base model. Raises ComponentError."""

@@ -30,10 +30,13 @@ from serac_cli.evaluation.tasks import Sample, Task, drawn, natural_tasks, own_t
 from serac_cli.evaluation.tuning import GRID, tuned_fine_tuning, tuned_threshold
 from serac_cli.settings import DEFAULT_BASE, SCOPE_FORMS, Settings
 
-__all__ = ["QUICK", "TASKS", "RunConfig", "run"]
+__all__ = ["QUICK", "TASKS", "RunConfig", "run", "saved_config"]
 
 TASKS = tuple(FILES)
 Progress = Callable[[str, int, int], None]
+
+SETTINGS = "settings.json"
+_PATHS = ("data", "csv", "scope", "counterfactual")
 
 FT_COST = 8
 """What a batch of fine-tuning weighs in the estimate of the time left, in batches of the others."""
@@ -79,12 +82,33 @@ QUICK = RunConfig(
 """The form that takes minutes."""
 
 
+def saved_config(out: Path) -> RunConfig | None:
+    """Returns the settings that the run in ``out`` was last called with, None where it kept none.
+
+    Raises SettingsError where they cannot be read.
+    """
+    path = out / SETTINGS
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        lists = {name: tuple(values[name]) for name in ("tasks", "editors", "bases", "edits")}
+        paths = {name: values[name] and Path(values[name]) for name in _PATHS}
+        grid = tuple(FineTuningConfig(**one) for one in values["grid"])
+        return RunConfig(**{**values, **lists, **paths, "grid": grid})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise SettingsError(
+            f"cannot read {path}: {error}", "delete it and give the settings again"
+        ) from error
+
+
 def run(
     config: RunConfig, out: Path, settings: Settings, encoder: Encoder, *, resume: bool, progress: Progress
 ) -> dict[str, Any]:
     """Measures, writes ``calls.jsonl``, ``rows.jsonl`` and ``results.json`` to ``out``, and returns the results.
 
     ``calls.jsonl`` grows with every call of a model; with ``resume`` those of an earlier run are taken from it.
+    ``settings.json`` is for :func:`saved_config`.
     Raises SettingsError where ``out`` has such a file without ``resume``; ModelError, ComponentError, InputFileError.
     """
     start = time.time()
@@ -94,6 +118,8 @@ def run(
         raise SettingsError(
             f"{out} holds a run already", "go on with it by --resume, or name another folder with --out"
         )
+    paths = {name: str(path.resolve()) for name in _PATHS if (path := getattr(config, name))}
+    (out / SETTINGS).write_text(json.dumps(asdict(config) | paths, indent=1) + "\n", encoding="utf-8")
 
     # 1. Records, the same for every editor
     samples = [drawn(task, config.records, config.tuning, config.seed) for task in _tasks(config, encoder)]
@@ -264,7 +290,7 @@ def _timed(
         with base.calls.off():
             editor.apply(memory)
             start = time.perf_counter()
-            editor.answers(asks[:1])  # loads, encodes or trains what the first query needs
+            editor.answers(asks[:1])  # loads or trains what the first query needs
             first = time.perf_counter() - start
             times = []
             for ask in asks:
