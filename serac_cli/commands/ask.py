@@ -124,10 +124,18 @@ def why(
 
 
 def _lines_of_stdin() -> Iterator[str]:
+    """Yields the queries, a line each, without the blank ones. Raises InputFileError with the number of a bad line."""
+    from serac_cli.editor import checked_query
+    from serac_cli.errors import InputFileError, SettingsError
+
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(
             errors="surrogateescape"
         )  # what is no UTF-8 is refused with the query's other rules
-    for line in sys.stdin:
-        if query := line.rstrip("\r\n").strip():
+    for number, line in enumerate(sys.stdin, start=1):
+        if query := line.strip():
+            try:
+                checked_query(query)
+            except SettingsError as error:
+                raise InputFileError(f"line {number} of stdin: {error}", error.hint) from None
             yield query
