@@ -179,7 +179,7 @@ def run_all(
         ),
     ] = None,
     records: Annotated[
-        int | None, typer.Option(help="Edits measured, for each task.", min=2, show_default="200")
+        int | None, typer.Option(help="Edits measured, for each task.", min=2, show_default="100")
     ] = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(help="Where free replies are cut, in tokens.", min=1, show_default="24")

@@ -55,11 +55,11 @@ class RunConfig:
     editors: tuple[str, ...] = DEFAULT_EDITORS
     bases: tuple[str, ...] = (DEFAULT_BASE,)
     edits: tuple[int, ...] = (1, 10, 75, 1000, 10000)
-    records: int = 200
-    ft_records: int = 50
+    records: int = 100
+    ft_records: int = 30
     ft_edits: int = 75
     tuning: int = 20
-    timed: int = 20
+    timed: int = 10
     seed: int = 0
     max_new_tokens: int = 24
     grid: tuple[FineTuningConfig, ...] = GRID
