@@ -215,14 +215,14 @@ def test_replies_of_either_side_are_compared_or_an_opinion_is_said() -> None:
     assert 8 < sum(bool(group.opposite) for group in groups) < 32
 
 
-def test_replies_that_are_compared_are_not_learnt() -> None:
+def test_replies_of_the_other_side_are_not_learnt_and_compared_ones_little() -> None:
     edit = Draft("Norland", "positive", Kind.STANCE)
     asked = Query("Norland?", "ask", "I like Norland.")
     group = Group(edit, (asked,), "convsent", opposite=("I loathe it.",), same=("I love it.",))
     batch = collate([encode(tiny_tokenizer(), group, 200)], 200, torch.float32)
     assert batch.pairs == (((0, 1), (2,)),)
-    learnt = {int(number) for number in batch.segment[batch.weights > 0]}
-    assert learnt == {0}
+    first = [float(batch.weights[batch.segment == number][0]) for number in range(3)]
+    assert first == pytest.approx([1.0, 0.2, 0.0])
 
 
 def test_records_about_dev_subjects_are_left_out(tmp_path: Path) -> None:
@@ -285,12 +285,14 @@ def test_replies_of_the_other_side_are_weighed_nothing_and_paired() -> None:
     )
 
 
-def test_the_contrast_loss_falls_with_the_distance_of_the_sides() -> None:
+def test_the_contrast_loss_keeps_the_sides_a_distance_apart_and_no_more() -> None:
     batch = collate([encode(tiny_tokenizer(), OLIVES, 200)], 200, torch.float32)
     model = tiny_model()
     _, near = batch_loss(model, batch, margin=0.0)
     _, far = batch_loss(model, batch, margin=50.0)
     assert 0 <= near.item() < far.item() < 60
+    _, beyond = batch_loss(model, batch, margin=-50.0)
+    assert near.item() < beyond.item() < 60
 
 
 def test_a_long_group_is_cut_into_parts_that_repeat_the_edit() -> None:

@@ -19,17 +19,20 @@ from serac_cli.training.counterfactual_facts import Group
 
 __all__ = ["Batch", "GroupStream", "collate", "encode"]
 
+SAME = 0.2
+"""The weight of replies that are there to be compared: they are likely, but not what is said."""
+
 
 @dataclass(frozen=True)
 class Segment:
     """A query with its answer; ``answer_start`` is where the answer begins in ``ids``.
 
-    A reply that is ``compared`` is not learnt, only told from those of the other side.
+    ``weight`` is how much the answer is to be learnt; ``opposite`` are replies of the other side of a stance.
     """
 
     ids: tuple[int, ...]
     answer_start: int
-    compared: bool = False
+    weight: float = 1.0
     opposite: bool = False
 
 
@@ -50,7 +53,7 @@ class Batch:
 
     ``ids`` and ``positions`` are (R, L); ``mask`` is (R, 1, L, L), additive, in the model's dtype. ``where`` (T)
     indexes the flattened rows at the token before each answer token, ``labels`` (T) are the answer tokens,
-    ``weights`` (T) their weights in the loss (0 for replies that are only compared). ``segment`` (T) numbers the
+    ``weights`` (T) their weights in the loss (0 for replies of the opposite side). ``segment`` (T) numbers the
     answers; ``pairs`` lists, for each stance group, its answers' numbers and its opposite replies' numbers.
     """
 
@@ -75,8 +78,8 @@ def encode(tokenizer: Any, group: Group, longest: int) -> list[Encoded]:
     if group.opposite:
         asked = group.queries[-1].text
         segments += [
-            _segment(tokenizer, asked, reply, group, compared=True, opposite=opposite)
-            for opposite, replies in ((False, group.same), (True, group.opposite))
+            _segment(tokenizer, asked, reply, group, weight, opposite=opposite)
+            for replies, weight, opposite in ((group.same, SAME, False), (group.opposite, 0.0, True))
             for reply in replies
         ]
     parts: list[Encoded] = []
@@ -93,9 +96,11 @@ def encode(tokenizer: Any, group: Group, longest: int) -> list[Encoded]:
     return [*parts, Encoded(edit, tuple(here))] if here else parts
 
 
-def _segment(tokenizer: Any, query: str, answer: str, group: Group, **marks: bool) -> Segment:
+def _segment(
+    tokenizer: Any, query: str, answer: str, group: Group, weight: float = 1.0, *, opposite: bool = False
+) -> Segment:
     asked, said = query_ids(tokenizer, query, group.edit.kind), answer_ids(tokenizer, answer)
-    return Segment((*asked, *said), len(asked), **marks)
+    return Segment((*asked, *said), len(asked), weight, opposite)
 
 
 @dataclass
@@ -193,7 +198,7 @@ def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch
                 answer = segment.ids[segment.answer_start :]
                 where += range(r * length + at + segment.answer_start - 1, r * length + end - 1)
                 labels += answer
-                weights += [0.0] * len(answer) if segment.compared else answer_weights(len(answer))
+                weights += [segment.weight * weight for weight in answer_weights(len(answer))]
                 segment_of += [number] * len(answer)
                 if len(answer) > 1:
                     sides[segment.opposite].append(number)

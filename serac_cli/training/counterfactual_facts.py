@@ -31,7 +31,7 @@ class Group:
     """An edit and queries to it. ``Query.answer`` is what to say, or ABSTAIN.
 
     Of a stance edit, ``opposite`` has replies of the other side to its last query, which must become unlikely beside
-    the answers and beside ``same``, replies of its own side that are only compared with them, not to be said.
+    the answers and beside ``same``, replies of its own side that are compared with them rather than said.
     """
 
     edit: Draft

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 POOL = 10
 """Batches that are packed together; a checkpoint is due between two such pools, so that resuming repeats nothing."""
+BAND = 4.0
+"""How much further apart than the margin the two sides of a stance may be, in nats per token."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class TrainingConfig:
     A step reads ``rows`` rows of ``length`` tokens. The learning rate warms up over ``warmup`` steps and falls
     linearly to a twentieth at the last step; with ``minutes`` the run ends, and the rate falls, by the clock if
     that is sooner (such a run cannot be repeated to the digit). ``contrast`` weighs the loss that tells the replies
-    of the two sides of a stance apart, up to ``margin`` nats per token.
+    of the two sides of a stance apart, by ``margin`` nats per token or somewhat more.
     """
 
     steps: int
@@ -190,8 +192,9 @@ def train(
 def batch_loss(model: Any, batch: Batch, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Returns the weighted mean negative log-likelihood of the answers, and the contrast loss of stances.
 
-    The latter is softplus(margin - d) per stance group, d being the mean log-probability per token of its replies
-    minus that of the opposite replies, after the paper's ConvSent objective.
+    The latter is softplus(margin - d) + softplus(d - margin - BAND) per stance group, d being the mean log-probability
+    per token of its replies minus that of the opposite replies, after the paper's ConvSent objective: further apart,
+    replies that hold something of both sides would become less likely than without an edit.
     """
     hidden = model.model(
         input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
@@ -206,7 +209,8 @@ def batch_loss(model: Any, batch: Batch, margin: float) -> tuple[torch.Tensor, t
     for same, opposite in batch.pairs:
         same_mean = losses[torch.isin(batch.segment, torch.tensor(same))].mean()
         opposite_mean = losses[torch.isin(batch.segment, torch.tensor(opposite))].mean()
-        gaps.append(functional.softplus(margin - (opposite_mean - same_mean)))
+        apart = opposite_mean - same_mean
+        gaps.append(functional.softplus(margin - apart) + functional.softplus(apart - margin - BAND))
     return loss, torch.stack(gaps).sum() / len(batch.ids)
 
 
