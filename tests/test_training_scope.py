@@ -15,6 +15,7 @@ from serac_cli.evaluation.scope_command import write_card
 from serac_cli.evaluation.scope_report import Outcome, calibration_error, reliability, report
 from serac_cli.evaluation.scope_sets import ScopeSet, edit_of, natural_set, typed_set
 from serac_cli.fakes import FakeEncoder
+from serac_cli.training import scope_training
 from serac_cli.training.scope_calibration import best_threshold, fitted_temperature
 from serac_cli.training.scope_data import held_out, mined_pairs, prefixed, user_pairs
 from serac_cli.training.scope_evidence import count_pairs, evidence_pairs
@@ -24,6 +25,7 @@ from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs
 from serac_cli.training.scope_properties import other_properties, properties, property_pairs
 from serac_cli.training.scope_template_pairs import template_pairs
 from serac_cli.training.scope_templates import attributes, fill, similar_name, words
+from serac_cli.training.scope_training import ScopeTraining
 from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Query
 
 TYPED = Path(__file__).parent / "data" / "typed_edits.jsonl"
@@ -217,6 +219,19 @@ def test_a_bad_csv_is_refused_with_the_place(tmp_path: Path, text: str, message:
     (tmp_path / "bad.csv").write_text(text)
     with pytest.raises(InputFileError, match=message):
         user_pairs(tmp_path / "bad.csv")
+
+
+def test_a_resumed_run_goes_on_with_its_own_pairs_only(tmp_path: Path):
+    path = tmp_path / "mine.csv"
+    path.write_text("prompt,target,query,in_scope\nWho leads?,Ann,boss?,1\n")
+    run = ScopeTraining(tmp_path / "out", tmp_path, edits=path)
+    pairs = scope_training._pairs(run, FakeEncoder(), resume=False)
+    assert scope_training._pairs(run, FakeEncoder(), resume=True) == pairs
+    with path.open("a") as file:
+        file.write("Who leads?,Ann,age?,no\n")
+    with pytest.raises(InputFileError, match="other data"):
+        scope_training._pairs(run, FakeEncoder(), resume=True)
+    assert len(scope_training._pairs(run, FakeEncoder(), resume=False)) == 2
 
 
 def outcome(

@@ -69,7 +69,8 @@ class ScopeTraining:
 def train_scope(run: ScopeTraining, *, resume: bool = False, progress: Progress | None = None) -> ScopeConfig:
     """Trains the cross-encoder and the projection, calibrates both and writes them to ``run.out``.
 
-    Returns the configuration written. Raises InputFileError where there is nothing to train on.
+    Returns the configuration written. Raises InputFileError where there is nothing to train on, or where ``resume``
+    would go on with other pairs.
     """
     report = progress or (lambda _what, _done, _total: None)
     run.work.mkdir(parents=True, exist_ok=True)
@@ -122,8 +123,19 @@ def dev_pairs() -> list[Pair]:
 
 
 def _pairs(run: ScopeTraining, encoder: Encoder, resume: bool) -> list[Pair]:
-    kept = run.work / "pairs.jsonl"
+    kept, origin_file = run.work / "pairs.jsonl", run.work / "origin.json"
+    origin = {
+        "data": str(run.data.resolve()) if run.data else None,
+        "edits": digest(run.edits) if run.edits else None,
+        "seed": run.seed,
+        "scale": run.scale,
+    }
     if resume and kept.exists():
+        if origin_file.exists() and json.loads(origin_file.read_text(encoding="utf-8")) != origin:
+            raise InputFileError(
+                f"{run.work} holds pairs of other data, another seed or another scale",
+                "leave out --resume, or name another folder with --work",
+            )
         return [Pair(**json.loads(line)) for line in kept.read_bytes().splitlines()]
     pairs = training_pairs(run.data, run.seed, quick(encoder), run.scale) if run.data is not None else []
     if run.edits is not None:
@@ -131,6 +143,7 @@ def _pairs(run: ScopeTraining, encoder: Encoder, resume: bool) -> list[Pair]:
         random.Random(run.seed).shuffle(pairs)
     if not pairs:
         raise InputFileError(f"{run.edits or run.data} has nothing to train on")
+    origin_file.write_text(json.dumps(origin) + "\n", encoding="utf-8")
     with kept.open("w", encoding="utf-8") as file:
         for pair in pairs:
             file.write(json.dumps(asdict(pair), ensure_ascii=False) + "\n")
