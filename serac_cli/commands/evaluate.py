@@ -54,6 +54,10 @@ def scope(
     from serac_cli.assembly import open_trained_counterfactual
     from serac_cli.evaluation.scope_command import ScopeEvaluation, evaluate_scope, write_card
 
+    if card:
+        from serac_cli.evaluation.plots import pyplot
+
+        pyplot()  # what the card needs is missed now, not when all is measured
     run = ScopeEvaluation(form, edits, limit, data, typed, model, threshold)
     output = output_for(json, lines)
     with output.progress() as report:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from serac_cli.errors import SettingsError
+from serac_cli.errors import InputFileError, SettingsError
 from serac_cli.evaluation.counterfactual_cases import TASKS, TYPED, Case, near_misses, stance_topics
 from serac_cli.evaluation.counterfactual_scoring import Scored, exact, generate, normalise, score
 from serac_cli.evaluation.counterfactual_stance import Judge, StanceFigures, measure_stance
@@ -87,12 +87,18 @@ def evaluate(
     Each row takes ``limit`` cases at random (0: all), a tenth as many topics of stances; rows whose files are
     missing are left out, and so are those not in ``only``, if it names any ("stance" and "veto" count as rows).
     ``typed`` is a file of edits with queries, as ``tests/data/typed_edits.jsonl``, for one more row. Raises
-    SettingsError where ``only`` names what is no row.
+    SettingsError where ``only`` names what is no row, InputFileError without ``data``, ComponentError where opinions
+    are to be judged and the judge is not installed.
     """
     names = (*(task.name for task in TASKS), TYPED.name, "veto", "stance")
     if unknown := [name for name in only if name not in names]:
         raise SettingsError(f"no row is named {unknown[0]!r}", f"choose from {', '.join(names)}")
+    if not data.is_dir():
+        raise InputFileError(f"there is no directory {data}", "give --data the directory that holds dev/")
     start = time.perf_counter()
+    topics = [t for t in stance_topics(data) if t.positive and t.negative]
+    topics = topics if not only or "stance" in only else []
+    judge = Judge() if topics else None
     rows = []
     for task in TASKS:
         if (only and task.name not in only) or not all((data / name).exists() for name in task.files):
@@ -106,16 +112,12 @@ def evaluate(
     if (not only or "veto" in only) and (data / "natural_edits_dev.jsonl").exists():
         veto = _veto(model, tokenizer, data, limit, seed, heard)
     stance: dict[str, StanceFigures] = {}
-    if not only or "stance" in only:
-        judge = Judge()
-        for source in ("convsent", "natural_stance"):
+    if judge is not None:
+        for source in dict.fromkeys(topic.source for topic in topics):
             rng = random.Random(f"{seed} {source}")
-            topics = [t for t in stance_topics(data) if t.source == source and t.positive and t.negative]
-            if topics:
-                topics = _sample(topics, limit // 10, rng)
-                stance[source] = measure_stance(
-                    model, tokenizer, topics, rng, judge, functools.partial(heard, source)
-                )
+            drawn = _sample([topic for topic in topics if topic.source == source], limit // 10, rng)
+            told = functools.partial(heard, source)
+            stance[source] = measure_stance(model, tokenizer, drawn, rng, judge, told)
     return Report(
         rows=tuple(rows),
         veto=veto,

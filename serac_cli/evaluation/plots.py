@@ -7,7 +7,22 @@ from typing import Any
 from serac_cli.errors import ComponentError
 from serac_cli.evaluation.tables import TASK_NAMES
 
-__all__ = ["draw"]
+__all__ = ["draw", "pyplot"]
+
+
+def pyplot() -> Any:
+    """Returns matplotlib's pyplot, which draws to files alone. Raises ComponentError where it is not installed."""
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ComponentError(
+            "drawing plots needs matplotlib", "pip install 'serac[train]', or do without plots"
+        ) from error
+    mpl.use("Agg")
+    mpl.rcParams["svg.hashsalt"] = "serac"  # the same results give the same file
+    from matplotlib import pyplot as drawing
+
+    return drawing
 
 
 def draw(results: dict[str, Any], folder: Path, prefix: str) -> list[Path]:
@@ -15,14 +30,7 @@ def draw(results: dict[str, Any], folder: Path, prefix: str) -> list[Path]:
 
     Raises ComponentError where matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise ComponentError(
-            "drawing plots needs matplotlib", "pip install 'serac[train]', or add --no-plots"
-        ) from error
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "serac"  # the same results give the same file
+    pyplot()
     folder.mkdir(parents=True, exist_ok=True)
     found = []
     for base in dict.fromkeys(one["base"] for one in results["results"]):
@@ -41,11 +49,9 @@ def draw(results: dict[str, Any], folder: Path, prefix: str) -> list[Path]:
 
 
 def _by_edits(results: Sequence[dict[str, Any]]) -> Any:
-    from matplotlib import pyplot
-
     tasks = list(dict.fromkeys(one["task"] for one in results))
     editors = list(dict.fromkeys(one["editor"] for one in results))
-    figure, axes = pyplot.subplots(
+    figure, axes = pyplot().subplots(
         2, len(tasks), figsize=(3.2 * len(tasks), 5.2), sharex=True, squeeze=False, layout="constrained"
     )
     for column, task in enumerate(tasks):
@@ -73,9 +79,7 @@ def _by_edits(results: Sequence[dict[str, Any]]) -> Any:
 
 
 def _reliability(found: Sequence[dict[str, Any]]) -> Any:
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(4.2, 4.0), layout="constrained")
+    figure, axis = pyplot().subplots(figsize=(4.2, 4.0), layout="constrained")
     axis.plot([0, 1], [0, 1], color="0.7", linestyle="--")
     for one in found:
         label = f"{TASK_NAMES[one['task']]} (ECE {one['calibration_error']:.3f})"
@@ -91,9 +95,7 @@ def _reliability(found: Sequence[dict[str, Any]]) -> Any:
 
 
 def _time(found: Sequence[dict[str, Any]]) -> Any:
-    from matplotlib import pyplot
-
-    figure, axis = pyplot.subplots(figsize=(4.8, 3.6), layout="constrained")
+    figure, axis = pyplot().subplots(figsize=(4.8, 3.6), layout="constrained")
     for editor in dict.fromkeys(one["editor"] for one in found):
         points = sorted((one["edits"], one["median_ms"]) for one in found if one["editor"] == editor)
         axis.plot([edits for edits, _ in points], [ms for _, ms in points], marker="o", label=editor)
@@ -105,10 +107,8 @@ def _time(found: Sequence[dict[str, Any]]) -> Any:
 
 
 def _save(figure: Any, path: Path) -> Path:
-    from matplotlib import pyplot
-
     png = path.with_name(f"{path.name}.png")
     figure.savefig(png, dpi=120)
     figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
-    pyplot.close(figure)
+    pyplot().close(figure)
     return png

@@ -12,6 +12,7 @@ from serac_cli.checkpoints import component_folder
 from serac_cli.encoder import Vectors, load_encoder
 from serac_cli.errors import SettingsError
 from serac_cli.evaluation.card import fill_card, markdown_table
+from serac_cli.evaluation.plots import pyplot
 from serac_cli.evaluation.scope_report import Outcome, ScopeReport, measure, report
 from serac_cli.evaluation.scope_sets import (
     ScopeSet,
@@ -106,12 +107,7 @@ def _figures(metrics: dict[str, dict[str, Any]]) -> str:
 
 
 def _draw_reliability(path: Path, result: ScopeReport) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    figure, (top, bottom) = pyplot.subplots(
+    figure, (top, bottom) = pyplot().subplots(
         2, 1, figsize=(4.5, 5.5), sharex=True, height_ratios=(3, 1), layout="constrained"
     )
     means = [mean for mean, _, _ in result.bins]
@@ -124,4 +120,4 @@ def _draw_reliability(path: Path, result: ScopeReport) -> None:
     bottom.bar(means, [count for _, _, count in result.bins], width=0.04)
     bottom.set(xlabel="probability of the best match", ylabel="queries", yscale="log")
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    pyplot().close(figure)
