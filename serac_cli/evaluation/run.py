@@ -39,7 +39,7 @@ SETTINGS = "settings.json"
 _PATHS = ("data", "csv", "scope", "counterfactual")
 
 FT_COST = 8
-"""What a batch of fine-tuning weighs in the estimate of the time left, in batches of the others."""
+"""What a record weighs in the estimate of the time left with fine-tuning, in records of the other editors."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _measure(
         for editor in editors
         if editor.most_edits is None or edits <= editor.most_edits
     ]
-    total = sum(_weight(editor) * len(batches) for editor, _, batches in todo)
+    total = sum(_weight(editor) * len(records) for editor, _, batches in todo for records, _ in batches)
     done = 0
     outcomes: list[Outcome] = []
     for editor, edits, batches in todo:
@@ -225,7 +225,7 @@ def _measure(
         for number, (records, memory) in enumerate(batches):
             part = measure(editor, base, task.family, records, memory, seed=config.seed, judge=judge)
             rows += [replace(row, record=row.record + number * edits) for row in part]
-            done += _weight(editor)
+            done += _weight(editor) * len(records)
             progress(label, done, total)
         if not rows:
             found.skipped.append(
