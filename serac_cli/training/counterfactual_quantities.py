@@ -127,10 +127,11 @@ def _months(value: float, rng: random.Random) -> str:
 
 def _money(sign: str, name: str) -> Callable[[float, random.Random], str]:
     def text(value: float, rng: random.Random) -> str:
+        unit = name.removesuffix("s") if value == 1 else name
         if value == int(value) and value <= 100 and rng.random() < 0.1:
-            return f"{'a hundred' if value == 100 else spell(int(value))} {name}"
+            return f"{'a hundred' if value == 100 else spell(int(value))} {unit}"
         digits = f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
-        return f"{digits} {name}" if rng.random() < 0.25 else f"{sign}{digits}"
+        return f"{digits} {unit}" if rng.random() < 0.25 else f"{sign}{digits}"
 
     return text
 
