@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -39,6 +41,28 @@ def save_llama(folder: Path, *, template: str | None = None, seed: int = 0) -> P
         torch.nn.init.normal_(weight, std=0.3)  # wide, so that no two tokens are nearly as likely
     model.save_pretrained(folder)
     _tokenizer(template).save_pretrained(folder)
+    return folder
+
+
+def save_gemma(folder: Path) -> Path:
+    """Writes a random causal model, whose blocks see four tokens back or all in turn, to ``folder``; returns that."""
+    torch.manual_seed(0)
+    config = Gemma3TextConfig(
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        sliding_window=4,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        eos_token_id=1,
+        pad_token_id=0,
+        bos_token_id=1,
+    )
+    Gemma3ForCausalLM(config).save_pretrained(folder)
+    _tokenizer(None).save_pretrained(folder)
     return folder
 
 

@@ -11,7 +11,7 @@ import torch
 from serac_cli.backends.local import LocalModel
 from serac_cli.protocols import Likelihood
 
-__all__ = ["ScoringModel", "generate", "likelihoods"]
+__all__ = ["ScoringModel", "answer_logits", "generate", "likelihoods"]
 
 Tokens = list[int]
 
@@ -93,7 +93,7 @@ def likelihoods(
     found: list[Likelihood | None] = [None] * len(items)
     vocabulary = int(model.config.vocab_size)
     for batch in _batches([len(p) + len(a) for p, a in items], [len(a) for _, a in items], vocabulary):
-        logits = _answer_logits(model, tokenizer, [items[i] for i in batch])  # (rows, answer, vocabulary)
+        logits = answer_logits(model, tokenizer, [items[i] for i in batch])  # (rows, answer, vocabulary)
         for row, i in zip(logits, batch, strict=True):
             answer = torch.tensor(items[i][1])
             values = torch.log_softmax(row[: len(answer)].float(), dim=-1)
@@ -109,7 +109,7 @@ def likelihoods(
     return [one for one in found if one is not None]
 
 
-def _answer_logits(model: Any, tokenizer: Any, items: Sequence[tuple[Tokens, Tokens]]) -> torch.Tensor:
+def answer_logits(model: Any, tokenizer: Any, items: Sequence[tuple[Tokens, Tokens]]) -> torch.Tensor:
     """Returns the logits of each place of the answers: (rows, longest answer, vocabulary)."""
     longest_answer = max(len(answer) for _, answer in items)
     pad = tokenizer.pad_token_id or 0

@@ -2,14 +2,14 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from serac_cli.backends.local import LocalModel
-from serac_cli.backends.scoring import ScoringModel, likelihoods
+from serac_cli.backends.scoring import ScoringModel, answer_logits, likelihoods
 from serac_cli.evaluation.calls import digest_of
 from serac_cli.evaluation.editors import Base, Reply
 from serac_cli.evaluation.tasks import Ask, Record
@@ -99,8 +99,8 @@ def trainable(model: Any, layers: int) -> list[torch.nn.Parameter]:
 
 @dataclass(frozen=True)
 class _Item:
-    """An edit to learn. ``state``, float32 (prompt and answer, dimensions), is what the blocks that learn get to read
-    of it; it is None where all of the model learns, or is no decoder.
+    """An edit to learn, as tokens. ``state``, float32 (prompt and answer, dimensions), is what the blocks that learn
+    get to read of it; None where it is computed in every step.
     """
 
     prompt: list[int]
@@ -109,14 +109,14 @@ class _Item:
 
 
 def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: FineTuningConfig) -> None:
-    model = scoring.local.model
+    model, tokenizer = scoring.local.model, scoring.local.tokenizer
     items = [_Item(scoring.prompt_ids(prompt), scoring.answer_ids(answer)) for prompt, answer in shown]
     for weight in model.parameters():
         weight.requires_grad_(False)
     weights = trainable(model, config.layers)
     for weight in weights:
         weight.requires_grad_(True)
-    if 0 < config.layers < _blocks(model):
+    if model.config.model_type in STACKED and 0 < config.layers < len(model.get_decoder().layers):
         # what comes out of the blocks below never changes: it is computed once
         items = [replace(item, state=_state_below(model, item, config.layers)) for item in items]
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=0.0)
@@ -125,7 +125,7 @@ def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: Fine
     for _ in range(config.steps):
         # one context a step: within one, the cast weights are kept, and would not follow the optimiser
         with _mixed_precision():
-            loss = _loss(model, next(batches), config.layers)
+            loss = _loss(model, tokenizer, next(batches), config.layers)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -149,67 +149,57 @@ def _endless(items: Sequence[_Item], size: int, generator: torch.Generator) -> I
             yield [items[i] for i in order[start : start + size]]
 
 
-def _blocks(model: Any) -> int:
-    """Returns the number of blocks of a decoder, 0 of another model or one that keeps them elsewhere."""
-    return 0 if model.config.is_encoder_decoder else len(getattr(model.get_decoder(), "layers", ()))
+def _loss(model: Any, tokenizer: Any, batch: Sequence[_Item], layers: int) -> torch.Tensor:
+    """Returns the mean of -log p over the tokens of the answers, their ends included."""
+    pairs = [(item.prompt, item.answer) for item in batch]
+    with _above(model, batch, layers) if batch[0].state is not None else nullcontext():
+        logits = answer_logits(model, tokenizer, pairs)
+    asked = [row[: len(item.answer)] for row, item in zip(logits, batch, strict=True)]
+    said = torch.tensor([token for item in batch for token in item.answer])
+    return torch.nn.functional.cross_entropy(torch.cat(asked).float(), said)
+
+
+# --- only the last blocks ------------------------------------------------------------------------------------
+
+STACKED = frozenset({"llama", "gemma3_text"})
+"""Kinds of model whose blocks are known to do nothing but read what the one below them says."""
 
 
 def _state_below(model: Any, item: _Item, layers: int) -> torch.Tensor:
+    """Returns what the last ``layers`` blocks read: (prompt and answer, dimensions)."""
     ids = torch.tensor([[*item.prompt, *item.answer]])
     with torch.no_grad(), _mixed_precision():
         states = model.get_decoder()(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states
     return states[-1 - layers][0].float()  # type: ignore[no-any-return]
 
 
-class _Pass(torch.nn.Module):
-    """Stands where a block was and hands on what it gets."""
+class _Says(torch.nn.Module):
+    """Stands in the place of a block and says what it is given to say, whatever it reads."""
 
-    def forward(self, hidden_states: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-        return hidden_states
+    def __init__(self, block: Any, state: torch.Tensor) -> None:
+        super().__init__()
+        self.attention_type = getattr(block, "attention_type", None)  # what some models choose a mask by
+        self.state = state
+
+    def forward(self, *_: Any, **__: Any) -> torch.Tensor:
+        return self.state
 
 
 @contextmanager
-def _last_blocks(body: Any, layers: int) -> Iterator[None]:
-    """Inside the block only the last ``layers`` blocks of a decoder do anything."""
+def _above(model: Any, batch: Sequence[_Item], layers: int) -> Iterator[None]:
+    """Inside the block only the last ``layers`` blocks of a decoder compute; they read the states of the batch, laid
+    out as :func:`answer_logits` lays out its tokens.
+    """
+    states = [(item.state, len(item.prompt)) for item in batch if item.state is not None]
+    pad = torch.nn.utils.rnn.pad_sequence
+    prompts = pad([state[:end] for state, end in states], batch_first=True, padding_side="left")
+    answers = pad([state[end:] for state, end in states], batch_first=True)
+    said = torch.cat([prompts, answers], dim=1)
+    body = model.get_decoder()
     blocks = body.layers
-    below = len(blocks) - layers
-    body.layers = torch.nn.ModuleList([*(_Pass() for _ in range(below)), *blocks[below:]])
+    resting = [_Says(block, said) for block in blocks[: len(blocks) - layers]]
+    body.layers = torch.nn.ModuleList([*resting, *blocks[len(blocks) - layers :]])
     try:
         yield
     finally:
         body.layers = blocks
-
-
-def _loss(model: Any, batch: Sequence[_Item], layers: int) -> torch.Tensor:
-    """Returns the mean of -log p over the tokens of the answers, their ends included."""
-    if model.config.is_encoder_decoder:
-        output = model(
-            input_ids=_padded_right([item.prompt for item in batch], 0),
-            attention_mask=_padded_right([[1] * len(item.prompt) for item in batch], 0),
-            labels=_padded_right([item.answer for item in batch], -100),
-            use_cache=False,
-        )
-        return output.loss  # type: ignore[no-any-return]
-    body = model.get_decoder()
-    rows = [[*item.prompt, *item.answer] for item in batch]
-    mask = _padded_right([[1] * len(row) for row in rows], 0)
-    states = [item.state for item in batch if item.state is not None]
-    if states:
-        read = torch.nn.utils.rnn.pad_sequence(states, batch_first=True)
-        with _last_blocks(body, layers):
-            hidden = body(inputs_embeds=read, attention_mask=mask, use_cache=False).last_hidden_state
-    else:
-        hidden = body(
-            input_ids=_padded_right(rows, 0), attention_mask=mask, use_cache=False
-        ).last_hidden_state
-    # only the places before a token of an answer are asked for the next one
-    asked = [hidden[i, len(item.prompt) - 1 : len(rows[i]) - 1] for i, item in enumerate(batch)]
-    logits = model.get_output_embeddings()(torch.cat(asked))
-    return torch.nn.functional.cross_entropy(
-        logits.float(), torch.tensor([t for item in batch for t in item.answer])
-    )
-
-
-def _padded_right(rows: Sequence[list[int]], pad: int) -> torch.Tensor:
-    width = max(len(row) for row in rows)
-    return torch.tensor([row + [pad] * (width - len(row)) for row in rows])
