@@ -1,6 +1,5 @@
 """The command line as a user meets it: each test starts the real program."""
 
-import io
 import json
 import os
 import sqlite3
@@ -12,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from serac_cli.app import main
-from serac_cli.commands.ask import _lines_of_stdin
-from serac_cli.errors import InputFileError
 from store import Draft, Memory
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "numpy", "sqlite_utils")
@@ -389,9 +386,10 @@ def test_torchs_threads_sleep_while_they_wait_unless_the_user_says_otherwise():
         assert done.stdout.split()[-1] == expected
 
 
-def test_a_line_on_stdin_that_is_no_text_is_named_by_its_number(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\nWho?\n\xff\n")))
-    lines = _lines_of_stdin()
-    assert next(lines) == "Who?"
-    with pytest.raises(InputFileError, match="line 3 of stdin: the query is not valid UTF-8"):
-        next(lines)
+def test_a_line_on_stdin_that_is_no_text_is_named_by_its_number(memory):
+    done = subprocess.run(
+        [*SERAC, "ask", "--memory", str(memory)], input=b"\n\xff\n", capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"error: line 2 of stdin: the query is not valid UTF-8")

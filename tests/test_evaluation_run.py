@@ -1,7 +1,7 @@
 """Whole runs over a tiny model: what is written, that it resumes, and the report made from it."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from serac_cli.errors import SettingsError
 from serac_cli.evaluation import run as run_module
 from serac_cli.evaluation.finetuning import FineTuningConfig
 from serac_cli.evaluation.report import write
-from serac_cli.evaluation.run import QUICK, RunConfig, run, saved_config
+from serac_cli.evaluation.run import QUICK, RunConfig, run, run_config
 from serac_cli.evaluation.tables import main_edits, main_table
 from serac_cli.fakes import FakeEncoder
 from tests.tiny_models import save_llama
@@ -75,6 +75,8 @@ def test_a_run_says_what_was_measured_on_what_and_how(config, tmp_path, settings
     assert measured == {(task, editor, k) for task in config.tasks for editor in editors for k in (2, 4)}
     skipped = {(one["editor"], one["edits"]) for one in results["skipped_for_want_of_edits"]}
     assert skipped == {("none", 5000), ("SERAC, untrained cosine", 5000)}
+    order = [(one["edits"], one["editor"]) for one in results["results"] if one["task"] == "fc"]
+    assert order == [(k, editor) for k in (2, 4) for editor in editors]
     none = [one for one in results["results"] if one["editor"] == "none"]
     assert all(one["drawdown"]["mean"] == 0 and one["changed"]["mean"] == 0 for one in none)
     records = {(one["editor"], one["records"]) for one in results["results"]}
@@ -94,18 +96,33 @@ def test_a_resumed_run_asks_no_model_anything_and_finds_the_same(config, tmp_pat
         assert again[name] == first[name]
 
 
-def test_a_run_keeps_its_settings(config, tmp_path, settings, monkeypatch):
+def test_a_resumed_run_takes_its_own_settings_where_none_are_given(config, tmp_path, settings, monkeypatch):
     monkeypatch.setattr(run_module, "_measure", lambda *_, **__: run_module._Measured({}))
     out = tmp_path / "out"
-    assert saved_config(out) is None
+    assert run_config({}, quick=False, resumed=out) == RunConfig()
     go(config, out, settings)
-    assert saved_config(out) == config
+    assert run_config({}, quick=False, resumed=out) == config
+    assert run_config({"seed": 3}, quick=False, resumed=out) == replace(config, seed=3)
+    assert run_config({}, quick=True, resumed=out).records == QUICK.records
+    assert run_config({}, quick=True, resumed=out).tasks == config.tasks
+    with pytest.raises(SettingsError, match="fewer than any number"):
+        go(replace(config, edits=(9999,)), out, settings, resume=True)
+    assert run_config({}, quick=False, resumed=out) == config
     monkeypatch.chdir(tmp_path)
     go(replace(config, counterfactual=Path("counterfactual")), out, settings, resume=True)
-    assert saved_config(out) == config
+    assert run_config({}, quick=False, resumed=out) == config
     (out / "settings.json").write_text("{")
     with pytest.raises(SettingsError, match=r"settings\.json"):
-        saved_config(out)
+        run_config({}, quick=False, resumed=out)
+
+
+def test_a_run_is_over_public_data_or_over_a_csv(tmp_path):
+    data, csv = tmp_path / "data", tmp_path / "mine.csv"
+    with pytest.raises(SettingsError, match="not both"):
+        run_config({"data": data, "csv": csv}, quick=False, resumed=None)
+    (tmp_path / "settings.json").write_text(json.dumps(asdict(RunConfig(csv=csv)), default=str))
+    resumed = run_config({"data": data}, quick=False, resumed=tmp_path)
+    assert (resumed.data, resumed.csv) == (data, None)
 
 
 def test_a_run_that_was_interrupted_goes_on(config, tmp_path, settings, monkeypatch):

@@ -229,7 +229,7 @@ def test_a_resumed_run_goes_on_with_its_own_pairs_only(tmp_path: Path):
     assert scope_training._pairs(run, FakeEncoder(), resume=True) == pairs
     with path.open("a") as file:
         file.write("Who leads?,Ann,age?,no\n")
-    with pytest.raises(InputFileError, match="other data"):
+    with pytest.raises(InputFileError, match="pairs of another"):
         scope_training._pairs(run, FakeEncoder(), resume=True)
     assert len(scope_training._pairs(run, FakeEncoder(), resume=False)) == 2
 

@@ -52,11 +52,10 @@ def scope(
 ) -> None:
     """Measures the scope classifier by kind of query, against the bars it is held to."""
     from serac_cli.assembly import open_trained_counterfactual
-    from serac_cli.evaluation.scope_command import ScopeEvaluation, evaluate_scope, write_card
+    from serac_cli.evaluation.plots import pyplot
+    from serac_cli.evaluation.scope_command import DRAWN, ScopeEvaluation, evaluate_scope, write_card
 
-    if card:
-        from serac_cli.evaluation.plots import pyplot
-
+    if card and form in DRAWN:
         pyplot()  # what the card needs is missed now, not when all is measured
     run = ScopeEvaluation(form, edits, limit, data, typed, model, threshold)
     output = output_for(json, lines)
@@ -209,12 +208,13 @@ def run_all(
 ) -> None:
     """Measures editors on the paper's tasks: edit success (ES) and drawdown (DD), with the same records for all.
 
-    An interrupted run goes on with --resume: no model is asked the same thing twice.
+    An interrupted run goes on with --resume, and its own settings where none are given: no model is asked the same
+    thing twice.
     """
     from dataclasses import replace
 
     from serac_cli.encoder import load_encoder
-    from serac_cli.evaluation.run import QUICK, RunConfig, run, saved_config
+    from serac_cli.evaluation.run import run, run_config
     from serac_cli.evaluation.tables import main_edits, main_table
 
     given: dict[str, Any] = {
@@ -230,8 +230,8 @@ def run_all(
         "scope": scope_model,
         "counterfactual": counterfactual_model,
     }
-    config = (resume and saved_config(out)) or (QUICK if quick else RunConfig())
-    config = replace(config, **{name: value for name, value in given.items() if value not in (None, ())})
+    told = {name: value for name, value in given.items() if value not in (None, ())}
+    config = run_config(told, quick=quick, resumed=out if resume else None)
     grid = config.grid
     if ft_rate:
         grid = (replace(grid[0], learning_rate=ft_rate, layers=0),)

@@ -15,9 +15,7 @@ def pyplot() -> Any:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise ComponentError(
-            "drawing plots needs matplotlib", "pip install 'serac[train]', or do without plots"
-        ) from error
+        raise ComponentError("drawing plots needs matplotlib", "pip install 'serac[train]'") from error
     mpl.use("Agg")
     mpl.rcParams["svg.hashsalt"] = "serac"  # the same results give the same file
     from matplotlib import pyplot as drawing

@@ -30,13 +30,14 @@ from serac_cli.evaluation.tasks import Sample, Task, drawn, natural_tasks, own_t
 from serac_cli.evaluation.tuning import GRID, tuned_fine_tuning, tuned_threshold
 from serac_cli.settings import DEFAULT_BASE, SCOPE_FORMS, Settings
 
-__all__ = ["QUICK", "TASKS", "RunConfig", "run", "saved_config"]
+__all__ = ["QUICK", "TASKS", "RunConfig", "run", "run_config"]
 
 TASKS = tuple(FILES)
 Progress = Callable[[str, int, int], None]
 
 SETTINGS = "settings.json"
 _PATHS = ("data", "csv", "scope", "counterfactual")
+_SIZES = ("editors", "edits", "records", "ft_records", "ft_edits", "tuning", "timed", "grid")
 
 FT_COST = 8
 """What a record weighs in the estimate of the time left with fine-tuning, in records of the other editors."""
@@ -82,11 +83,22 @@ QUICK = RunConfig(
 """The form that takes minutes."""
 
 
-def saved_config(out: Path) -> RunConfig | None:
-    """Returns the settings that the run in ``out`` was last called with, None where it kept none.
+def run_config(given: dict[str, Any], *, quick: bool, resumed: Path | None) -> RunConfig:
+    """Returns the settings of a run: those given, then the sizes of the quick form, then those of the run resumed.
 
-    Raises SettingsError where they cannot be read.
+    Raises SettingsError where both data and a CSV are given, or ``resumed`` has settings that cannot be read.
     """
+    if given.get("data") and given.get("csv"):
+        raise SettingsError("a run is over --data or over --csv, not both", "leave one of them out")
+    config = (_saved(resumed) if resumed else None) or RunConfig()
+    if quick:
+        config = replace(config, **{name: getattr(QUICK, name) for name in _SIZES})
+    if given.get("data") or given.get("csv"):
+        config = replace(config, data=None, csv=None)
+    return replace(config, **given)
+
+
+def _saved(out: Path) -> RunConfig | None:
     path = out / SETTINGS
     if not path.exists():
         return None
@@ -108,7 +120,7 @@ def run(
     """Measures, writes ``calls.jsonl``, ``rows.jsonl`` and ``results.json`` to ``out``, and returns the results.
 
     ``calls.jsonl`` grows with every call of a model; with ``resume`` those of an earlier run are taken from it.
-    ``settings.json`` is for :func:`saved_config`.
+    ``settings.json`` is for :func:`run_config`.
     Raises SettingsError where ``out`` has such a file without ``resume``; ModelError, ComponentError, InputFileError.
     """
     start = time.time()
@@ -118,9 +130,6 @@ def run(
         raise SettingsError(
             f"{out} holds a run already", "go on with it by --resume, or name another folder with --out"
         )
-    paths = {name: str(path.resolve()) for name in _PATHS if (path := getattr(config, name))}
-    (out / SETTINGS).write_text(json.dumps(asdict(config) | paths, indent=1) + "\n", encoding="utf-8")
-
     # 1. Records, the same for every editor
     samples = [drawn(task, config.records, config.tuning, config.seed) for task in _tasks(config, encoder)]
     if not any(sample.batches(edits) for sample in samples for edits in config.edits):
@@ -129,6 +138,9 @@ def run(
             f"there are {most} edits to measure, fewer than any number of edits in memory",
             f"give -k {most} or less",
         )
+
+    paths = {name: str(path.resolve()) for name in _PATHS if (path := getattr(config, name))}
+    (out / SETTINGS).write_text(json.dumps(asdict(config) | paths, indent=1) + "\n", encoding="utf-8")
 
     # 2. Editors over each base model, tuned on records that are not measured
     calls = Calls(out / "calls.jsonl")
@@ -216,6 +228,7 @@ def _measure(
     ]
     total = sum(_weight(editor) * len(records) for editor, _, batches in todo for records, _ in batches)
     done = 0
+    progress(label, done, total)
     outcomes: list[Outcome] = []
     for editor, edits, batches in todo:
         # timed first: what the queries need, tuned weights among it, is there when they are measured
@@ -281,7 +294,7 @@ def _tune(
 def _timed(
     config: RunConfig, base: Base, editor: ModelEditor, edits: int, batch: tuple[list[Any], list[Any]]
 ) -> dict[str, Any]:
-    """Returns the wall-clock of queries asked one at a time, nothing kept from before, in milliseconds."""
+    """Returns the milliseconds of queries asked one at a time, when all is loaded, encoded and learnt."""
     measured, memory = batch
     asks = [record.inside[0].ask for record in measured if record.inside][: config.timed // 2]
     asks += [record.outside[0].ask for record in measured if record.outside][: config.timed - len(asks)]
@@ -289,15 +302,13 @@ def _timed(
     def compute(_: list[Any]) -> list[Any]:
         with base.calls.off():
             editor.apply(memory)
-            start = time.perf_counter()
-            editor.answers(asks[:1])  # loads or trains what the first query needs
-            first = time.perf_counter() - start
+            editor.answers(asks[:1])
             times = []
             for ask in asks:
                 start = time.perf_counter()
                 editor.answers([ask])
                 times.append((time.perf_counter() - start) * 1000)
-        return [{"median_ms": statistics.median(times), "first_ms": first * 1000, "queries": len(times)}]
+        return [{"median_ms": statistics.median(times), "queries": len(times)}]
 
     asked = digest_of([[ask.prompt for ask in asks], [record.edit.prompt for record in memory]])
     key = [base.identity, editor.name, editor.identity, edits, asked, config.max_new_tokens, _machine()]

@@ -25,9 +25,12 @@ from serac_cli.evaluation.scope_sets import (
 from serac_cli.scope import FixedIndex
 from serac_cli.settings import SCOPE_FORMS
 
-__all__ = ["ScopeEvaluation", "evaluate_scope", "write_card"]
+__all__ = ["DRAWN", "ScopeEvaluation", "evaluate_scope", "write_card"]
 
 Progress = Callable[[str, int, int], None]
+
+DRAWN = ("checked", "two-stage")
+"""The forms of which a card has a reliability diagram."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def write_card(folder: Path, result: ScopeReport) -> None:
     metrics = json.loads(path.read_text("utf-8")) if path.exists() else {}
     metrics[f"{result.form}, {result.edits} edits"] = result.as_dict()
     path.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if result.form in ("checked", "two-stage"):
+    if result.form in DRAWN:
         _draw_reliability(folder / f"reliability-{result.form}-{result.edits}.png", result)
     fill_card(folder / "README.md", _figures(metrics))
 

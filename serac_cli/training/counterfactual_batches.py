@@ -38,7 +38,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A group as token ids; ``contrast``: its replies are to be told from the opposite ones."""
+    """A group as token ids."""
 
     edit: tuple[int, ...]
     segments: tuple[Segment, ...]

@@ -155,10 +155,10 @@ def stance(record: Stance, rng: random.Random) -> Group:
 
 
 def opinion(record: Opinions, rng: random.Random) -> Group:
-    """An entity of ConvSent: to be said are plain replies, and some of its own that hold an opinion and are short.
+    """An entity of ConvSent: to be said are plain replies, and one of its own that holds an opinion and is short.
 
-    Every other time, its own replies, whatever they hold, are told from those of the other side instead, as the
-    paper's metric does.
+    Half the time, its own replies, whatever they hold, are told from those of the other side instead, as the paper's
+    metric does.
     """
     side, other = rng.sample(("positive", "negative"), 2)
     said = [_plain_reply(record.entity, side, rng)]

@@ -64,7 +64,7 @@ WEIGHTS = {
     "natural_stance": 0.05,
     "convsent": 0.08,
 }
-"""Share of the groups of each source."""
+"""How often a group of each source comes, beside the others."""
 
 
 def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:

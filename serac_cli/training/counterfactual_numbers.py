@@ -23,8 +23,8 @@ __all__ = ["Measure", "blocks", "measured_fact", "measures"]
 class Measure:
     """A quantity that a made-up thing has. ``name`` is a noun phrase with {s} for the thing; values lie in
     ``low``..``high`` (in steps of ``step``) and are written by ``text``. ``more`` and ``less`` are the words to
-    compare with; ``deeds`` are yes/no questions with {v} that hold when the asked value is at most ("<="), or
-    at least (">="), the edited one.
+    compare with; ``deeds`` are yes/no questions with {v} that hold when the asked value is to the edited one as
+    their sign says ("<=", "<", ">", ">=").
     """
 
     name: str

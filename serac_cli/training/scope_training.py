@@ -130,10 +130,10 @@ def _pairs(run: ScopeTraining, encoder: Encoder, resume: bool) -> list[Pair]:
         "seed": run.seed,
         "scale": run.scale,
     }
-    if resume and kept.exists():
-        if origin_file.exists() and json.loads(origin_file.read_text(encoding="utf-8")) != origin:
+    if resume and origin_file.exists():
+        if json.loads(origin_file.read_text(encoding="utf-8")) != origin:
             raise InputFileError(
-                f"{run.work} holds pairs of other data, another seed or another scale",
+                f"{run.work} holds pairs of another data directory or CSV, another seed or another scale",
                 "leave out --resume, or name another folder with --work",
             )
         return [Pair(**json.loads(line)) for line in kept.read_bytes().splitlines()]
@@ -143,10 +143,11 @@ def _pairs(run: ScopeTraining, encoder: Encoder, resume: bool) -> list[Pair]:
         random.Random(run.seed).shuffle(pairs)
     if not pairs:
         raise InputFileError(f"{run.edits or run.data} has nothing to train on")
-    origin_file.write_text(json.dumps(origin) + "\n", encoding="utf-8")
+    origin_file.unlink(missing_ok=True)
     with kept.open("w", encoding="utf-8") as file:
         for pair in pairs:
             file.write(json.dumps(asdict(pair), ensure_ascii=False) + "\n")
+    origin_file.write_text(json.dumps(origin) + "\n", encoding="utf-8")  # last: with it the pairs are whole
     return pairs
 
 
