@@ -3,6 +3,7 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,12 @@ def test_a_hand_written_edit_keeps_its_answers_and_abstains_on_near_misses() -> 
             if "cfo" in text:
                 assert query.answer == ABSTAIN
             elif query.kind in ("yes", "no"):
-                assert (
-                    query.answer == ("Yes" if new.split()[0].lower() in text else "No")
-                    or query.text != query.text.title()
+                # the name may have got a typo
+                named = max(
+                    ("Claire Osgood", "Faisal Rahmani"),
+                    key=lambda name: SequenceMatcher(None, name.lower(), text).ratio(),
                 )
+                assert query.answer == ("Yes" if named == new else "No")
             else:
                 assert query.answer == new
     assert 10 < turned < 80
