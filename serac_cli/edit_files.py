@@ -9,7 +9,7 @@ from pathlib import Path
 
 from serac_cli.errors import InputFileError
 from store import Draft, Kind
-from store.edits import fold, validate
+from store.edits import fold, kind_named, validate
 from store.errors import InvalidEdit
 
 __all__ = ["BadRow", "EditFile", "Row", "entered", "read_edit_file", "write_rejects"]
@@ -214,13 +214,12 @@ def entered(draft: Draft) -> Draft:
 
 
 def _draft(cells: Mapping[str, str]) -> Draft:
-    kind = cells.get("kind", "").strip().lower() or Kind.FACT
     tags = cells.get("tags", "").replace(";", ",").split(",")
     return entered(
         Draft(
             prompt=cells["prompt"],
             target=cells["target"],
-            kind=Kind(kind) if kind in set(Kind) else kind,  # type: ignore[arg-type]  # validate() names the valid ones
+            kind=kind_named(cells.get("kind", "").strip().lower() or Kind.FACT),
             tags=tuple(tag.strip() for tag in tags if tag.strip()),
             note=cells.get("note", ""),
             source=cells.get("source", ""),

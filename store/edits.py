@@ -19,6 +19,7 @@ __all__ = [
     "Kind",
     "changed",
     "fold",
+    "kind_named",
     "timestamp",
     "validate",
 ]
@@ -98,7 +99,7 @@ def validate(draft: Draft) -> Draft:
     prompt = _text(draft.prompt, "the prompt", MAX_TEXT_LENGTH).strip()
     if not any(character.isprintable() and not character.isspace() for character in prompt):
         raise InvalidEdit("the prompt is empty")
-    kind = _kind(draft.kind)
+    kind = kind_named(draft.kind)
     return Draft(
         prompt=prompt,
         target=_target(draft.target, kind),
@@ -154,11 +155,12 @@ def _text(text: str, name: str, limit: int) -> str:
     return text
 
 
-def _kind(kind: str) -> Kind:
+def kind_named(name: str) -> Kind:
+    """Returns the kind of that name. Raises InvalidEdit, which names the valid ones."""
     try:
-        return Kind(kind)
+        return Kind(name)
     except ValueError:
-        raise InvalidEdit(f"unknown kind {kind[:40]!r}: use {', '.join(Kind)}") from None
+        raise InvalidEdit(f"unknown kind {name[:40]!r}: use {', '.join(Kind)}") from None
 
 
 def _target(target: str, kind: Kind) -> str:

@@ -11,7 +11,8 @@ from serac_cli.errors import SettingsError
 from serac_cli.evaluation import run as run_module
 from serac_cli.evaluation.finetuning import FineTuningConfig
 from serac_cli.evaluation.report import write
-from serac_cli.evaluation.run import QUICK, RunConfig, run, run_config
+from serac_cli.evaluation.run import run
+from serac_cli.evaluation.run_config import QUICK, RunConfig, run_config
 from serac_cli.evaluation.tables import main_edits, main_table
 from serac_cli.fakes import FakeEncoder
 from tests.tiny_models import save_llama

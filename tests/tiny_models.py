@@ -9,6 +9,7 @@ from transformers import (
     Gemma3TextConfig,
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
     T5Config,
     T5ForConditionalGeneration,
@@ -39,9 +40,7 @@ def save_llama(folder: Path, *, template: str | None = None, seed: int = 0) -> P
     model = LlamaForCausalLM(config)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.3)  # wide, so that no two tokens are nearly as likely
-    model.save_pretrained(folder)
-    _tokenizer(template).save_pretrained(folder)
-    return folder
+    return _saved(model, folder, template)
 
 
 def save_gemma(folder: Path) -> Path:
@@ -61,9 +60,7 @@ def save_gemma(folder: Path) -> Path:
         pad_token_id=0,
         bos_token_id=1,
     )
-    Gemma3ForCausalLM(config).save_pretrained(folder)
-    _tokenizer(None).save_pretrained(folder)
-    return folder
+    return _saved(Gemma3ForCausalLM(config), folder)
 
 
 def save_t5(folder: Path) -> Path:
@@ -80,8 +77,12 @@ def save_t5(folder: Path) -> Path:
         eos_token_id=1,
         pad_token_id=0,
     )
-    T5ForConditionalGeneration(config).save_pretrained(folder)
-    _tokenizer(None).save_pretrained(folder)
+    return _saved(T5ForConditionalGeneration(config), folder)
+
+
+def _saved(model: PreTrainedModel, folder: Path, template: str | None = None) -> Path:
+    model.save_pretrained(folder)
+    _tokenizer(template).save_pretrained(folder)
     return folder
 
 

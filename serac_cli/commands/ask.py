@@ -129,9 +129,8 @@ def _lines_of_stdin() -> Iterator[str]:
     from serac_cli.errors import InputFileError, SettingsError
 
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(
-            errors="surrogateescape"
-        )  # what is no UTF-8 is refused with the query's other rules
+        # what is no UTF-8 is refused with the query's other rules
+        sys.stdin.reconfigure(errors="surrogateescape")
     for number, line in enumerate(sys.stdin, start=1):
         if query := line.strip():
             try:

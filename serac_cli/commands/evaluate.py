@@ -214,7 +214,8 @@ def run_all(
     from dataclasses import replace
 
     from serac_cli.encoder import load_encoder
-    from serac_cli.evaluation.run import run, run_config
+    from serac_cli.evaluation.run import run
+    from serac_cli.evaluation.run_config import run_config
     from serac_cli.evaluation.tables import main_edits, main_table
 
     given: dict[str, Any] = {

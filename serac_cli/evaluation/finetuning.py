@@ -127,7 +127,7 @@ def _train(scoring: ScoringModel, shown: Sequence[tuple[str, str]], config: Fine
         with _mixed_precision():
             loss = _loss(model, tokenizer, next(batches), config.layers)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimizer.step()
         if loss.item() < config.stop_loss and _learned(scoring, items):
             break
@@ -170,7 +170,8 @@ def _state_below(model: Any, item: _Item, layers: int) -> torch.Tensor:
     ids = torch.tensor([[*item.prompt, *item.answer]])
     with torch.no_grad(), _mixed_precision():
         states = model.get_decoder()(input_ids=ids, output_hidden_states=True, use_cache=False).hidden_states
-    return states[-1 - layers][0].float()  # type: ignore[no-any-return]
+    state: torch.Tensor = states[-1 - layers][0]
+    return state.float()
 
 
 class _Says(torch.nn.Module):

@@ -1,9 +1,6 @@
 """``serac evaluate run``: the paper's comparison, from records to a file of results."""
 
-import hashlib
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -13,105 +10,28 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from serac_cli.encoder import Encoder
 from serac_cli.errors import ComponentError, SettingsError
 from serac_cli.evaluation.calls import Calls, digest_of
 from serac_cli.evaluation.counterfactual_stance import Judge
 from serac_cli.evaluation.editors import Base, ModelEditor
 from serac_cli.evaluation.finetuning import FineTuningConfig
-from serac_cli.evaluation.line_up import DEFAULT_EDITORS, EDITORS, Parts, line_up, open_evaluated_base
+from serac_cli.evaluation.line_up import EDITORS, Parts, line_up, open_evaluated_base
 from serac_cli.evaluation.measure import Row, figures, measure
+from serac_cli.evaluation.provenance import components, data_digests, described, machine
+from serac_cli.evaluation.run_config import TASKS, RunConfig, save_config
 from serac_cli.evaluation.scope_report import Outcome, calibration_error, reliability
-from serac_cli.evaluation.scope_sets import shipped
-from serac_cli.evaluation.task_sets import FILES, public_tasks
+from serac_cli.evaluation.task_sets import public_tasks
 from serac_cli.evaluation.tasks import Sample, Task, drawn, natural_tasks, own_task
-from serac_cli.evaluation.tuning import GRID, tuned_fine_tuning, tuned_threshold
-from serac_cli.settings import DEFAULT_BASE, SCOPE_FORMS, Settings
+from serac_cli.evaluation.tuning import tuned_fine_tuning, tuned_threshold
+from serac_cli.settings import Settings
 
-__all__ = ["QUICK", "TASKS", "RunConfig", "run", "run_config"]
+__all__ = ["run"]
 
-TASKS = tuple(FILES)
 Progress = Callable[[str, int, int], None]
-
-SETTINGS = "settings.json"
-_PATHS = ("data", "csv", "scope", "counterfactual")
-_SIZES = ("editors", "edits", "records", "ft_records", "ft_edits", "tuning", "timed", "grid")
 
 FT_COST = 8
 """What a record weighs in the estimate of the time left with fine-tuning, in records of the other editors."""
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What a run measures. ``edits`` are the numbers of edits in memory at once (the paper's k).
-
-    ``records`` are measured for each task; ``tuning`` further ones serve to tune LU and FT. FT, which learns anew for
-    each batch, is measured on the first ``ft_records`` with at most ``ft_edits`` edits; ``grid`` are its
-    configurations to choose from. ``timed`` queries are timed one by one.
-    """
-
-    tasks: tuple[str, ...] = TASKS
-    editors: tuple[str, ...] = DEFAULT_EDITORS
-    bases: tuple[str, ...] = (DEFAULT_BASE,)
-    edits: tuple[int, ...] = (1, 10, 75, 1000, 10000)
-    records: int = 100
-    ft_records: int = 30
-    ft_edits: int = 75
-    tuning: int = 20
-    timed: int = 10
-    seed: int = 0
-    max_new_tokens: int = 24
-    grid: tuple[FineTuningConfig, ...] = GRID
-    data: Path | None = None
-    csv: Path | None = None
-    scope: Path | None = None
-    counterfactual: Path | None = None
-
-
-QUICK = RunConfig(
-    editors=("none", "serac", "rp", "lu", "ft"),
-    edits=(10, 75),
-    records=30,
-    ft_records=10,
-    ft_edits=10,
-    tuning=10,
-    timed=4,
-    grid=GRID[2:4],
-)
-"""The form that takes minutes."""
-
-
-def run_config(given: dict[str, Any], *, quick: bool, resumed: Path | None) -> RunConfig:
-    """Returns the settings of a run: those given, then the sizes of the quick form, then those of the run resumed.
-
-    Raises SettingsError where both data and a CSV are given, or ``resumed`` has settings that cannot be read.
-    """
-    if given.get("data") and given.get("csv"):
-        raise SettingsError("a run is over --data or over --csv, not both", "leave one of them out")
-    config = (_saved(resumed) if resumed else None) or RunConfig()
-    if quick:
-        config = replace(config, **{name: getattr(QUICK, name) for name in _SIZES})
-    if given.get("data") or given.get("csv"):
-        config = replace(config, data=None, csv=None)
-    return replace(config, **given)
-
-
-def _saved(out: Path) -> RunConfig | None:
-    path = out / SETTINGS
-    if not path.exists():
-        return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        lists = {name: tuple(values[name]) for name in ("tasks", "editors", "bases", "edits")}
-        paths = {name: values[name] and Path(values[name]) for name in _PATHS}
-        grid = tuple(FineTuningConfig(**one) for one in values["grid"])
-        return RunConfig(**{**values, **lists, **paths, "grid": grid})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SettingsError(
-            f"cannot read {path}: {error}", "delete it and give the settings again"
-        ) from error
 
 
 def run(
@@ -120,7 +40,7 @@ def run(
     """Measures, writes ``calls.jsonl``, ``rows.jsonl`` and ``results.json`` to ``out``, and returns the results.
 
     ``calls.jsonl`` grows with every call of a model; with ``resume`` those of an earlier run are taken from it.
-    ``settings.json`` is for :func:`run_config`.
+    ``settings.json`` is for :func:`~serac_cli.evaluation.run_config.run_config`.
     Raises SettingsError where ``out`` has such a file without ``resume``; ModelError, ComponentError, InputFileError.
     """
     start = time.time()
@@ -139,8 +59,7 @@ def run(
             f"give -k {most} or less",
         )
 
-    paths = {name: str(path.resolve()) for name in _PATHS if (path := getattr(config, name))}
-    (out / SETTINGS).write_text(json.dumps(asdict(config) | paths, indent=1) + "\n", encoding="utf-8")
+    save_config(config, out)
 
     # 2. Editors over each base model, tuned on records that are not measured
     calls = Calls(out / "calls.jsonl")
@@ -169,12 +88,12 @@ def run(
         "calls": {"made": calls.made, "known": len(calls)},
         "settings": asdict(config)
         | {"bases": [Path(spec).name if Path(spec).exists() else spec for spec in config.bases]},
-        "machine": _machine(),
+        "machine": machine(),
         "versions": {name: version(name) for name in ("serac", "torch", "transformers", "peft")},
-        "data_sha256": _data_digests(config),
-        "components": _components(parts, config),
+        "data_sha256": data_digests(config),
+        "components": components(parts, config),
         "judge": judge_note,
-        "tasks": [_described(sample) for sample in samples],
+        "tasks": [described(sample) for sample in samples],
         "tuned": [one.tuned for one in measured],
         "results": [result for one in measured for result in one.results],
         "skipped_for_want_of_edits": [skipped for one in measured for skipped in one.skipped],
@@ -311,7 +230,7 @@ def _timed(
         return [{"median_ms": statistics.median(times), "queries": len(times)}]
 
     asked = digest_of([[ask.prompt for ask in asks], [record.edit.prompt for record in memory]])
-    key = [base.identity, editor.name, editor.identity, edits, asked, config.max_new_tokens, _machine()]
+    key = [base.identity, editor.name, editor.identity, edits, asked, config.max_new_tokens, machine()]
     timing: dict[str, Any] = base.calls.map("timing", [key], compute)[0]
     return {"base": base.name, "editor": editor.name, "edits": edits} | timing
 
@@ -350,67 +269,3 @@ def _judge(samples: Sequence[Sample]) -> tuple[Judge | None, str]:
         return Judge(), f"VADER, vaderSentiment {version('vaderSentiment')}"
     except ComponentError as error:
         return None, f"none: {error}"
-
-
-def _described(sample: Sample) -> dict[str, Any]:
-    task = sample.task
-    return {
-        "name": task.name,
-        "title": task.title,
-        "records": len(task.records),
-        "measured": len(sample.measured),
-        "inside": sum(len(record.inside) for record in sample.measured),
-        "outside": sum(len(record.outside) for record in sample.measured),
-        "tuning": len(sample.tuning),
-        "fillers": len(sample.fillers),
-    }
-
-
-def _data_digests(config: RunConfig) -> dict[str, str]:
-    if config.csv:
-        paths = [config.csv]
-    elif config.data:
-        dev = config.data / "dev" if (config.data / "dev").is_dir() else config.data
-        paths = [dev / name for task in config.tasks for name in FILES[task]]
-    else:
-        paths = [shipped(f"natural_{name}_dev.jsonl") for name in ("edits", "evidence", "stance")]
-    return {path.name: _sha256(path) for path in dict.fromkeys(paths) if path.exists()}
-
-
-def _components(parts: Parts, config: RunConfig) -> dict[str, str]:
-    files = []
-    if any(name in config.editors for name in ("serac", "serac-two-stage", "serac-cross", "rp")):
-        files.append(parts.scope / "model.safetensors")
-    if "serac" in config.editors and SCOPE_FORMS[0] == "checked":
-        files.append(parts.scope / "check.json")
-    if "serac-embedding" in config.editors:
-        files.append(parts.scope / "projection.safetensors")
-    if any(name.startswith("serac") for name in config.editors):
-        files.append(parts.counterfactual / "adapter_model.safetensors")
-    digests = {f"{path.parent.name}/{path.name}": _sha256(path) for path in files}
-    return digests | {"encoder": parts.encoder.identity.digest}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-
-
-def _machine() -> dict[str, Any]:
-    """Returns the processor's name, the cores that this process may use, torch's threads and the memory in GB."""
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    except (OSError, ValueError):
-        memory = 0.0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "processor": name,
-        "cores": cores,
-        "threads": torch.get_num_threads(),
-        "memory_gb": round(memory, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }

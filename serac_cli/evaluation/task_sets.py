@@ -16,6 +16,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -202,11 +203,11 @@ def _aliases(dev: Path) -> _Hard:
 def _add(
     found: dict[str, tuple[Draft, str, list[Inside]]],
     subject: str,
-    rewrite: dict[str, object],
+    rewrite: dict[str, Any],
     query: str,
     kind: str,
 ) -> None:
-    target = str(rewrite["target_new"]["str"])  # type: ignore[index]
+    target = str(rewrite["target_new"]["str"])
     draft = Draft(str(rewrite["prompt"]).format(subject), target)
     found.setdefault(normalise(subject), (draft, subject, [Inside(plain(query), target, kind)]))
 

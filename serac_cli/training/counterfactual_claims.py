@@ -171,6 +171,6 @@ def opinion(record: Opinions, rng: random.Random) -> Group:
         )
     else:
         held = [r for r in record.replies[side] if not _NO_OPINION.search(r) and 15 < len(r) < 160]
-        said += [_plain_reply(record.entity, side, rng), *rng.sample(held, min(1, len(held)))]
+        said += [_plain_reply(record.entity, side, rng), *([rng.choice(held)] if held else ())]
     queries = tuple(Query(rng.choice(_ASKS).format(record.entity), "ask", reply) for reply in said)
     return Group(Draft(record.entity, side, Kind.STANCE), queries, "convsent", opposite, same)

@@ -107,7 +107,7 @@ def train_cross_encoder(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = model(**inputs).logits.squeeze(-1)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         scheduler.step()

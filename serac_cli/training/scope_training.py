@@ -194,7 +194,7 @@ def train_projection(
             log_out = torch.log(-torch.expm1(-distance.clamp(min=1e-4)))
             loss = -(labels[batch] * log_in + (1 - labels[batch]) * log_out).mean()
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimizer.step()
             scheduler.step()
     projection: Vectors = matrix.detach().numpy()
