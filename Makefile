@@ -28,13 +28,14 @@ docs: $(BIN)/.installed-dev
 setup: $(BIN)/.installed-dev
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV) 1>&2
+	@$(PYTHON) -m venv $(VENV) 1>&2
 
 # The release that serac is tested with; any that pyproject.toml admits will do, as in make ask TORCH=torch.
 TORCH ?= torch==2.13.0
 $(BIN)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet "$(TORCH)" 1>&2
-	$(BIN)/pip install --quiet --editable . 1>&2
+	@echo "setting up $(VENV) ..." 1>&2
+	@$(BIN)/pip install --quiet "$(TORCH)" 1>&2
+	@$(BIN)/pip install --quiet --editable . 1>&2
 	@touch $@
 
 $(BIN)/.installed-dev: pyproject.toml $(BIN)/.installed

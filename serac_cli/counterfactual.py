@@ -35,6 +35,7 @@ __all__ = [
     "edit_text",
     "fingerprint",
     "fits",
+    "load_adapter",
     "query_ids",
     "query_text",
     "read_config",
@@ -127,6 +128,14 @@ def fits(config: Mapping[str, Any], model: Any) -> bool:
 def attach(base: LocalModel, folder: Path) -> "TrainedCounterfactual":
     """Loads the adapter in ``folder`` into ``base``, switched off: the base answers as before, to the byte.
 
+    Raises ComponentError as :func:`load_adapter` does.
+    """
+    return TrainedCounterfactual(load_adapter(base, folder), base.tokenizer)
+
+
+def load_adapter(base: LocalModel, folder: Path) -> Any:
+    """Returns the peft model of ``base`` with the adapter in ``folder``, for inference.
+
     Raises ComponentError where ``base`` has other weights than those the adapter was trained over; load the model
     named ``read_config(folder)["base"]`` then.
     """
@@ -149,7 +158,7 @@ def attach(base: LocalModel, folder: Path) -> "TrainedCounterfactual":
             f"the counterfactual model in {folder} cannot be loaded: {' '.join(str(error).split())[:200]}",
             "reinstall serac, or choose --counterfactual in-context",
         ) from error
-    return TrainedCounterfactual(model.eval(), base.tokenizer)
+    return model.eval()
 
 
 class TrainedCounterfactual:

@@ -393,3 +393,11 @@ def test_a_line_on_stdin_that_is_no_text_is_named_by_its_number(memory):
     assert done.returncode == 1
     assert done.stdout == b""
     assert done.stderr.startswith(b"error: line 2 of stdin: the query is not valid UTF-8")
+
+
+@pytest.mark.parametrize("rate", ["nan", "0", "-1", "inf"])
+def test_a_learning_rate_that_is_none_is_refused(rate, home):
+    done = serac("train", "scope", "--out", str(home / "out"), "--learning-rate", rate)
+    assert done.returncode == 2
+    assert "is no number above 0" in done.stderr
+    assert not (home / "out").exists()

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from serac_cli.errors import InputFileError
 from serac_cli.evaluation.calls import Calls
 from serac_cli.protocols import Likelihood
 
@@ -86,3 +87,12 @@ def test_a_reply_may_hold_any_character_and_be_cut_within_one(tmp_path):
     path.write_bytes(whole + whole[: whole.rindex("é".encode()) + 1])
     assert Calls(path).map("answer", ["a"], Model()) == [said]
     assert path.read_bytes() == whole
+
+
+def test_a_damaged_line_is_named(tmp_path):
+    path = tmp_path / "calls.jsonl"
+    Calls(path).map("answer", ["a"], Model())
+    with path.open("a") as file:
+        file.write("garbage\n")
+    with pytest.raises(InputFileError, match="line 2 is damaged"):
+        Calls(path)

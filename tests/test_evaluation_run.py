@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serac_cli.counterfactual import ABSTAIN, PROMPT_FORMAT, fingerprint
-from serac_cli.errors import SettingsError
+from serac_cli.errors import SeracError, SettingsError
 from serac_cli.evaluation import run as run_module
 from serac_cli.evaluation.finetuning import FineTuningConfig
 from serac_cli.evaluation.report import write
@@ -112,9 +112,34 @@ def test_a_resumed_run_takes_its_own_settings_where_none_are_given(config, tmp_p
     monkeypatch.chdir(tmp_path)
     go(replace(config, counterfactual=Path("counterfactual")), out, settings, resume=True)
     assert run_config({}, quick=False, resumed=out) == config
-    (out / "settings.json").write_text("{")
-    with pytest.raises(SettingsError, match=r"settings\.json"):
-        run_config({}, quick=False, resumed=out)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "{",
+        "null",
+        {"records": "x"},
+        {"edits": ["a"]},
+        {"bases": []},
+        {"seed": None},
+        {"grid": [{"steps": "x"}]},
+    ],
+)
+def test_settings_that_are_none_are_one_clear_line(wrong, tmp_path):
+    values = json.dumps(asdict(RunConfig()) | wrong) if isinstance(wrong, dict) else wrong
+    (tmp_path / "settings.json").write_text(values)
+    with pytest.raises(SettingsError, match=r"settings\.json does not hold the settings"):
+        run_config({}, quick=False, resumed=tmp_path)
+
+
+def test_what_is_refused_is_not_what_is_resumed(config, tmp_path, settings):
+    out = tmp_path / "out"
+    go(replace(config, tasks=("fc",), editors=("none",)), out, settings)
+    kept = (out / "settings.json").read_bytes()
+    with pytest.raises(SeracError):
+        go(replace(config, bases=(str(tmp_path / "missing"),)), out, settings, resume=True)
+    assert (out / "settings.json").read_bytes() == kept
 
 
 def test_a_run_is_over_public_data_or_over_a_csv(tmp_path):

@@ -24,6 +24,7 @@ __all__ = [
     "ScopeModelOption",
     "ScopeOption",
     "ThresholdOption",
+    "checked_rate",
     "memory_of",
     "output_for",
     "settings_of",
@@ -74,6 +75,13 @@ ThresholdOption = Annotated[
 MaxNewTokensOption = Annotated[
     str | None, typer.Option("--max-new-tokens", help="The longest answer, in tokens.", show_default=False)
 ]
+
+
+def checked_rate(rate: float | None) -> float | None:
+    """Returns a learning rate that was given. Raises BadParameter unless it is a number above 0."""
+    if rate is not None and not 0 < rate < float("inf"):
+        raise typer.BadParameter(f"{rate:g} is no number above 0")
+    return rate
 
 
 def settings_of(context: typer.Context, **flags: Any) -> Settings:

@@ -14,6 +14,7 @@ from serac_cli.commands.common import (
     LinesOption,
     PublicSetsOption,
     ScopeModelOption,
+    checked_rate,
     output_for,
     settings_of,
 )
@@ -189,14 +190,20 @@ def run_all(
     ] = None,
     ft_rate: Annotated[
         float | None,
-        typer.Option(help="FT's learning rate for all weights, instead of tuning it.", show_default=False),
+        typer.Option(
+            help="FT's learning rate for all weights, instead of tuning it.",
+            callback=checked_rate,
+            show_default=False,
+        ),
     ] = None,
     ft_steps: Annotated[
         int | None, typer.Option(help="FT's greatest number of steps.", min=1, show_default="40")
     ] = None,
     scope_model: ScopeModelOption = None,
     counterfactual_model: CounterfactualModelOption = None,
-    seed: Annotated[int | None, typer.Option(help="The seed of all that is drawn.", show_default="0")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The seed of all that is drawn.", min=0, show_default="0")
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer records, editors and edits: minutes.")
     ] = False,

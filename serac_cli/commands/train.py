@@ -9,6 +9,7 @@ from serac_cli.commands.common import (
     CounterfactualModelOption,
     PublicSetsOption,
     ScopeModelOption,
+    checked_rate,
     output_for,
     settings_of,
 )
@@ -53,7 +54,9 @@ def scope(
     seed: SeedOption = 0,
     scale: Annotated[float, typer.Option(help="The share of the data to draw.", min=0.001)] = 1.0,
     steps: StepsOption = None,
-    learning_rate: Annotated[float, typer.Option(help="The peak of the learning rate.")] = 1.2e-4,
+    learning_rate: Annotated[
+        float, typer.Option(help="The peak of the learning rate.", callback=checked_rate)
+    ] = 1.2e-4,
 ) -> None:
     """Trains the scope classifier on DATA, or on a CSV of your own, and calibrates it."""
     from serac_cli.training.scope_training import ScopeTraining, train_scope
@@ -101,7 +104,9 @@ def counterfactual(
     minutes: Annotated[
         float | None, typer.Option(help="Stop after so many minutes.", min=0.1, show_default=False)
     ] = None,
-    learning_rate: Annotated[float, typer.Option(help="The peak of the learning rate.")] = 1e-3,
+    learning_rate: Annotated[
+        float, typer.Option(help="The peak of the learning rate.", callback=checked_rate)
+    ] = 1e-3,
 ) -> None:
     """Trains the counterfactual model, a LoRA adapter over a small causal model, on DATA."""
     from serac_cli.models import resolve

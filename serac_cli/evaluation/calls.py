@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from serac_cli.errors import InputFileError
 from serac_cli.protocols import Likelihood
 
 __all__ = ["Calls", "digest_of"]
@@ -21,7 +22,7 @@ CHUNK = 64
 
 
 class Calls:
-    """The calls made so far; ``path`` None keeps them in memory only."""
+    """The calls made so far; ``path`` None keeps them in memory only. Raises InputFileError where it is damaged."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -96,7 +97,11 @@ def _read(path: Path) -> Iterator[tuple[str, Any]]:
     whole, end, cut = path.read_bytes().rpartition(b"\n")
     if cut:
         path.write_bytes(whole + end)
-    for line in whole.split(b"\n"):  # text would also be split where a reply has a Unicode line separator
+    # text would also be split where a reply has a Unicode line separator
+    for number, line in enumerate(whole.split(b"\n"), start=1):
         if line:
-            key, value = json.loads(line)
+            try:
+                key, value = json.loads(line)
+            except ValueError:
+                raise InputFileError(f"{path}: line {number} is damaged", "delete that line") from None
             yield key, value

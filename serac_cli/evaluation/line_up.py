@@ -9,7 +9,7 @@ from typing import Any
 from serac_cli.assembly import open_base, scope_maker
 from serac_cli.backends.scoring import ScoringModel
 from serac_cli.checkpoints import component_folder, load_cross_encoder
-from serac_cli.counterfactual import fingerprint, fits, read_config
+from serac_cli.counterfactual import fingerprint, load_adapter, read_config
 from serac_cli.encoder import Encoder, Vectors
 from serac_cli.errors import ComponentError, SettingsError
 from serac_cli.evaluation.calls import Calls, digest_of
@@ -93,15 +93,8 @@ class Parts:
         return trained
 
     def _load_trained(self) -> Trained:
-        from peft import PeftModel
-
-        config = read_config(self.counterfactual)
-        base = open_base(replace(self.settings, base=config["base"]), self.progress)
-        if not fits(config, base.model):
-            raise ComponentError(
-                f"the counterfactual model in {self.counterfactual} does not fit {base.name}"
-            )
-        model = PeftModel.from_pretrained(base.model.float(), str(self.counterfactual)).float().eval()
+        base = open_base(replace(self.settings, base=read_config(self.counterfactual)["base"]), self.progress)
+        model = load_adapter(base, self.counterfactual).float()
         identity = _digest(self.counterfactual / "adapter_model.safetensors")
         return Trained(model, base.tokenizer, identity, self.calls, self.max_new_tokens)
 

@@ -59,8 +59,6 @@ def run(
             f"give -k {most} or less",
         )
 
-    save_config(config, out)
-
     # 2. Editors over each base model, tuned on records that are not measured
     calls = Calls(out / "calls.jsonl")
     parts = Parts(settings, encoder, calls, config.max_new_tokens, progress)
@@ -72,6 +70,8 @@ def run(
     measured: list[_Measured] = []
     for spec in config.bases:
         base = open_evaluated_base(parts, spec)
+        if spec == config.bases[0]:
+            save_config(config, out)  # not before: what is refused must not be what is resumed
         measured += [
             _measure(config, base, sample, parts, judge, progress, timed=sample is samples[0])
             for sample in samples

@@ -82,14 +82,33 @@ def _saved(out: Path) -> RunConfig | None:
         return None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        grid = tuple(FineTuningConfig(**one) for one in values["grid"])
         lists = {name: tuple(values[name]) for name in ("tasks", "editors", "bases", "edits")}
         paths = {name: values[name] and Path(values[name]) for name in _PATHS}
-        grid = tuple(FineTuningConfig(**one) for one in values["grid"])
-        return RunConfig(**{**values, **lists, **paths, "grid": grid})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise SettingsError(
-            f"cannot read {path}: {error}", "delete it and give the settings again"
-        ) from error
+        config = RunConfig(**{**values, **lists, **paths, "grid": grid})
+    except (OSError, ValueError, TypeError, KeyError):
+        raise _unreadable(path) from None
+    pairs = [(config, RunConfig()), *((one, FineTuningConfig()) for one in config.grid)]
+    if not all(
+        _like(vars(found)[name], value) for found, known in pairs for name, value in vars(known).items()
+    ):
+        raise _unreadable(path)
+    return config
+
+
+def _like(found: Any, known: Any) -> bool:
+    """Returns whether a value could stand where a known one does: the same type, no number below 0, no list empty."""
+    if isinstance(known, tuple):
+        return bool(found) and all(_like(one, known[0]) for one in found)
+    return known is None or (
+        type(found) is type(known) and not (isinstance(found, int | float) and found < 0)
+    )
+
+
+def _unreadable(path: Path) -> SettingsError:
+    return SettingsError(
+        f"{path} does not hold the settings of a run", "delete it and give the settings again"
+    )
 
 
 def save_config(config: RunConfig, out: Path) -> None:
