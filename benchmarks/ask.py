@@ -17,7 +17,7 @@ from pathlib import Path
 from apply import write_edits
 
 from serac_cli.edit_files import read_edit_file
-from serac_cli.editor import add_edits
+from serac_cli.editor import encode_edits
 from serac_cli.encoder import load_encoder
 from store import Memory
 
@@ -45,7 +45,8 @@ def main() -> None:
         file, path = Path(folder) / "edits.csv", Path(folder) / "memory.db"
         write_edits(file, 100, seed=100)
         with Memory.open(path) as memory:
-            add_edits(memory, load_encoder(), [row.draft for row in read_edit_file(file).rows])
+            drafts = [row.draft for row in read_edit_file(file).rows]
+            memory.add(drafts, vectors=encode_edits(load_encoder(), drafts))
         starts = [first_answer(path) for _ in range(chosen.rounds)]
     result = {
         "first_answer_seconds": round(statistics.median(seconds for seconds, _ in starts), 1),

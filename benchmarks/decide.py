@@ -21,7 +21,7 @@ from apply import write_edits
 
 from serac_cli.assembly import open_base, open_scope, open_trained_counterfactual
 from serac_cli.edit_files import read_edit_file
-from serac_cli.editor import add_edits
+from serac_cli.editor import encode_edits
 from serac_cli.encoder import load_encoder
 from serac_cli.evaluation.scope_sets import ScopeSet, natural_set, natural_stance_set
 from serac_cli.settings import Settings, load_settings
@@ -49,7 +49,7 @@ def fill(memory: Memory, one: ScopeSet, count: int, folder: Path, encoder: objec
     if missing := count - len(drafts):
         write_edits(folder / "edits.csv", missing, seed=count)
         drafts += [row.draft for row in read_edit_file(folder / "edits.csv").rows]
-    add_edits(memory, encoder, drafts)
+    memory.add(drafts, vectors=encode_edits(encoder, drafts))
 
 
 def summary(milliseconds: list[float]) -> dict[str, float]:

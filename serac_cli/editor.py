@@ -12,7 +12,7 @@ from store import Draft, Edit, Memory, VectorBatch
 if TYPE_CHECKING:
     from serac_cli.encoder import Encoder
 
-__all__ = ["Editor", "Listener", "Silent", "add_edits", "checked_query", "encode_edits"]
+__all__ = ["Editor", "Listener", "Silent", "checked_query", "encode_edits"]
 
 
 class Listener(Protocol):
@@ -112,22 +112,6 @@ def checked_query(query: str) -> str:
     except UnicodeEncodeError:
         raise SettingsError("the query is not valid UTF-8", "type it anew, or convert the input") from None
     return query
-
-
-def add_edits(
-    memory: Memory,
-    encoder: "Encoder",
-    drafts: Sequence[Draft],
-    *,
-    replaces: Sequence[int] = (),
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Edit]:
-    """Encodes ``drafts``, then stores edits, vectors and history in one transaction.
-
-    The edits whose ids are in ``replaces`` are retired in the same transaction. ``progress`` is called with the
-    number of edits encoded so far and their total. Raises InvalidEdit and the memory's other errors.
-    """
-    return memory.add(drafts, vectors=encode_edits(encoder, drafts, progress), replaces=replaces)
 
 
 def encode_edits(

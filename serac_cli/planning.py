@@ -1,14 +1,15 @@
-"""What applying edits to a memory would do, worked out before anything is changed."""
+"""What applying edits to a memory would do, worked out before anything is changed, and doing it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from serac_cli.edit_files import Row
-from store import Edit, Memory
+from store import Draft, Edit, Memory, VectorBatch
 from store.edits import fold
+from store.errors import MemoryChanged
 
-__all__ = ["Outcome", "Step", "plan"]
+__all__ = ["Outcome", "Step", "carry_out", "plan"]
 
 
 class Outcome(StrEnum):
@@ -50,3 +51,33 @@ def plan(memory: Memory | None, rows: Sequence[Row]) -> list[Step]:
         else:
             steps.append(Step(row, Outcome.REPLACE if rivals else Outcome.ADD, rivals=tuple(rivals)))
     return steps
+
+
+def carry_out(
+    memory: Memory, rows: Sequence[Row], encode: Callable[[Sequence[Draft]], VectorBatch]
+) -> tuple[list[Step], list[Edit]]:
+    """Plans, encodes and stores rows in one transaction; returns the steps and the edits added.
+
+    Where another process has changed the memory since it was planned for, it is planned anew, so that two processes
+    never store the same edit twice. ``encode`` is called with the drafts to be added alone, each once.
+    """
+    import numpy as np
+
+    encoded: dict[Draft, np.ndarray] = {}
+    vectors: VectorBatch | None = None
+    while True:
+        seen = memory.data_version()
+        steps = plan(memory, rows)
+        todo = [step for step in steps if step.outcome is not Outcome.DUPLICATE]
+        drafts = [step.row.draft for step in todo]
+        if new := [draft for draft in drafts if draft not in encoded]:
+            vectors = encode(new)
+            encoded |= zip(new, vectors.matrix, strict=True)
+        if not drafts or vectors is None:
+            return steps, []
+        vectors = replace(vectors, matrix=np.stack([encoded[draft] for draft in drafts]))
+        replaced = [edit.id for step in todo for edit in step.rivals]
+        try:
+            return steps, memory.add(drafts, vectors=vectors, replaces=replaced, seen=seen)
+        except MemoryChanged:
+            continue

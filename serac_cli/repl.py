@@ -15,10 +15,10 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from serac_cli.assembly import open_base, open_editor
 from serac_cli.counterfactual import InContextCounterfactual
 from serac_cli.edit_files import Row, entered
-from serac_cli.editor import Editor, add_edits, checked_query
+from serac_cli.editor import Editor, checked_query, encode_edits
 from serac_cli.errors import SeracError, SettingsError, explain
 from serac_cli.models import CATALOGUE
-from serac_cli.planning import Outcome, plan
+from serac_cli.planning import carry_out
 from serac_cli.render import Output, inert
 from serac_cli.settings import Settings, load_settings
 from store import Draft, Memory
@@ -82,15 +82,15 @@ class Repl:
 
     def _add(self, arguments: str) -> None:
         draft = entered(_draft(arguments))
-        step = plan(self.editor.memory, [Row(0, draft)])[0]
-        if step.outcome is Outcome.DUPLICATE and step.repeats:
+        (step,), added = carry_out(
+            self.editor.memory, [Row(0, draft)], lambda drafts: encode_edits(self.editor.encoder, drafts)
+        )
+        if step.repeats:
             self.output.note(f"edit {step.repeats.id} says that already")
             return
-        replaced = [rival.id for rival in step.rivals]
-        edit = add_edits(self.editor.memory, self.editor.encoder, [draft], replaces=replaced)[0]
+        replaced = ", ".join(str(rival.id) for rival in step.rivals)
         self.output.note(
-            f"added edit {edit.id}"
-            + (f", which replaces edit {', '.join(map(str, replaced))}" if replaced else "")
+            f"added edit {added[0].id}" + (f", which replaces edit {replaced}" if replaced else "")
         )
 
     def _list(self, arguments: str) -> None:

@@ -6,6 +6,7 @@ StoreError
 ├── MemoryTooNew          written by a newer version of serac
 ├── MemoryUnwritable      read-only file or folder, full disk
 ├── MemoryBusy            another process held the write lock for too long
+├── MemoryChanged         it is no longer as the caller has seen it
 ├── BackupExists          a backup would overwrite a file
 ├── EditNotFound          no edit has this id
 ├── ProbeNotFound         no probe has this id
@@ -18,6 +19,7 @@ __all__ = [
     "EditNotFound",
     "InvalidEdit",
     "MemoryBusy",
+    "MemoryChanged",
     "MemoryNotFound",
     "MemoryTooNew",
     "MemoryUnwritable",
@@ -50,6 +52,10 @@ class MemoryUnwritable(StoreError):
 
 class MemoryBusy(StoreError):
     """The write lock could not be had in time."""
+
+
+class MemoryChanged(StoreError):
+    """Another process changed the memory, or an edit expired, since the caller looked."""
 
 
 class BackupExists(StoreError):

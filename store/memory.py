@@ -13,7 +13,7 @@ from store import history, table
 from store import probes as probe_table
 from store import vectors as vector_table
 from store.edits import Draft, Edit, Kind, changed, timestamp, validate
-from store.errors import BackupExists, InvalidEdit, NothingToUndo
+from store.errors import BackupExists, InvalidEdit, MemoryChanged, NothingToUndo
 from store.history import Action, Change, Event
 from store.probes import Probe
 from store.search import search
@@ -150,13 +150,20 @@ class Memory:
     # Changing
 
     def add(
-        self, drafts: Sequence[Draft], *, vectors: VectorBatch | None = None, replaces: Sequence[int] = ()
+        self,
+        drafts: Sequence[Draft],
+        *,
+        vectors: VectorBatch | None = None,
+        replaces: Sequence[int] = (),
+        seen: tuple[int, int] | None = None,
     ) -> list[Edit]:
         """Stores all drafts, with their vectors if given (one row a draft), in one transaction, or none.
 
         The same transaction, and the same batch of events, retires the edits whose ids are in ``replaces``.
+        ``seen`` is the :meth:`data_version` at which the drafts were found fit to be added.
 
         :raises InvalidEdit: a draft breaks a rule
+        :raises MemoryChanged: the version is no longer ``seen``
         :raises EditNotFound: one of the ids is unknown
         :raises ValueError: there is not one vector a draft
         """
@@ -165,6 +172,8 @@ class Memory:
         if not valid:
             return []
         with self._writing():
+            if seen is not None and self.data_version() != seen:
+                raise MemoryChanged(f"the edit memory {self.path} was changed meanwhile")
             now = timestamp()
             edits = table.insert(self._connection, valid, now)
             if vectors is not None:

@@ -1,16 +1,20 @@
 import pytest
 
-from serac_cli.editor import Editor, add_edits
+from serac_cli.edit_files import Row
+from serac_cli.editor import Editor, encode_edits
 from serac_cli.errors import SettingsError
 from serac_cli.fakes import FakeBase, FakeCounterfactual, FakeEncoder, FakeScope
+from serac_cli.planning import Outcome, carry_out
 from serac_cli.protocols import Route
 from store import Draft, Memory
+from store.errors import EditNotFound
 
 
 @pytest.fixture
 def editor(tmp_path):
     with Memory.open(tmp_path / "memory.db") as memory:
-        add_edits(memory, FakeEncoder(), [Draft("who leads france", "Ann"), Draft("who leads spain", "Bob")])
+        drafts = [Draft("who leads france", "Ann"), Draft("who leads spain", "Bob")]
+        memory.add(drafts, vectors=encode_edits(FakeEncoder(), drafts))
         yield Editor(
             memory, FakeEncoder(), FakeScope(memory), FakeBase(), FakeCounterfactual(), threshold=0.9
         )
@@ -57,16 +61,30 @@ def test_an_edit_and_its_vector_are_stored_together(editor):
     assert matrix.shape == (2, 8)
 
 
-def test_replacing_edits_retires_the_old_ones_and_is_undone_as_one_change(editor):
-    add_edits(editor.memory, editor.encoder, [Draft("who leads spain", "Cid")], replaces=[2])
-    assert [edit.target for edit in editor.memory.edits()] == ["Ann", "Cid"]
+def test_an_addition_is_planned_anew_where_another_process_was_faster(editor):
+    other = Memory.open(editor.memory.path)
+    calls = []
+
+    def encode(drafts):
+        calls.append([draft.prompt for draft in drafts])
+        if len(calls) == 1:  # while this one encodes, the other adds one of the two
+            other.add([Draft("who leads italy", "Eva")])
+        return encode_edits(editor.encoder, drafts)
+
+    rows = [Row(1, Draft("who leads italy", "Eva")), Row(2, Draft("who leads spain", "Cid"))]
+    steps, added = carry_out(editor.memory, rows, encode)
+    other.close()
+    assert [step.outcome for step in steps] == [Outcome.DUPLICATE, Outcome.REPLACE]
+    assert [edit.target for edit in added] == ["Cid"]
+    assert [edit.target for edit in editor.memory.edits()] == ["Ann", "Eva", "Cid"]
+    assert calls == [["who leads italy", "who leads spain"]], "what is encoded already is not encoded again"
     editor.memory.undo()
-    assert [edit.target for edit in editor.memory.edits()] == ["Ann", "Bob"]
+    assert [edit.target for edit in editor.memory.edits()] == ["Ann", "Bob", "Eva"]
 
 
 def test_a_failed_addition_retires_nothing(editor):
-    with pytest.raises(Exception, match="there is no edit 99"):
-        add_edits(editor.memory, editor.encoder, [Draft("who leads spain", "Cid")], replaces=[2, 99])
+    with pytest.raises(EditNotFound, match="there is no edit 99"):
+        editor.memory.add([Draft("who leads spain", "Cid")], replaces=[2, 99])
     assert [edit.target for edit in editor.memory.edits()] == ["Ann", "Bob"]
 
 

@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
 from serac_cli import repl as module
-from serac_cli.editor import Editor, add_edits
+from serac_cli.editor import Editor, encode_edits
 from serac_cli.fakes import FakeBase, FakeCounterfactual, FakeEncoder, FakeScope
 from serac_cli.render import Output
 from serac_cli.repl import Repl, SlashCompleter, run_repl
@@ -36,7 +36,8 @@ def output():
 @pytest.fixture
 def repl(tmp_path, settings, output):
     with Memory.open(tmp_path / "memory.db") as memory:
-        add_edits(memory, FakeEncoder(), [Draft("who leads france", "Ann")])
+        drafts = [Draft("who leads france", "Ann")]
+        memory.add(drafts, vectors=encode_edits(FakeEncoder(), drafts))
         yield Repl(settings, open_fake_editor(settings, memory, None), output)
 
 

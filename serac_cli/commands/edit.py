@@ -23,7 +23,6 @@ from store.edits import Draft, Kind, changed, validate
 
 if TYPE_CHECKING:
     from serac_cli.encoder import Encoder
-    from serac_cli.planning import Step
     from serac_cli.render import Output
     from store import Edit, Memory, VectorBatch
 
@@ -66,19 +65,18 @@ def add(
 ) -> None:
     """Adds an edit; one that gives an active edit's prompt another target takes that edit's place."""
     from serac_cli.edit_files import Row, entered
-    from serac_cli.planning import Outcome, plan
+    from serac_cli.planning import carry_out
 
     settings, output = settings_of(context, memory=memory), output_for(json)
     draft = entered(Draft(prompt, target, kind, tuple(tag or ()), note or "", source or "", _author()))
     with memory_of(settings, create=True) as edits:
-        step = plan(edits, [Row(0, draft)])[0]
-        if step.outcome is Outcome.DUPLICATE:
-            assert step.repeats is not None, "a lone draft can only repeat an edit in memory"
+        (step,), stored = carry_out(edits, [Row(0, draft)], lambda drafts: _encoded(drafts, output))
+        if step.repeats is not None:
             added = step.repeats
             output.note(f"edit {added.id} says that already, nothing to add")
             _note_rivals(edits, [added], output)
         else:
-            added = _store(edits, _encoder(output), [step], output)[0]
+            added = stored[0]
             replaced = f", which replaces {_listed(edit.id for edit in step.rivals)}" if step.rivals else ""
             output.note(f"added edit {added.id}{replaced}")
             _note_probes(edits, step.rivals, output)
@@ -116,7 +114,7 @@ def apply_file(
     Optional columns: kind, tags, note, source. Rows that repeat an edit are reported and left out.
     """
     from serac_cli.edit_files import Row, read_edit_file, write_rejects
-    from serac_cli.planning import Outcome, plan
+    from serac_cli.planning import carry_out, plan
 
     settings, output = settings_of(context, memory=memory), output_for(json)
     if rejects and rejects.exists() and rejects.samefile(file):
@@ -134,13 +132,11 @@ def apply_file(
             "mend them, or apply the others with --keep-going",
         )
     with memory_of(settings, create=True) as edits:
-        steps = plan(edits, rows)
-        todo = [step for step in steps if step.outcome is not Outcome.DUPLICATE]
         if parsed.bad:
             rejects = rejects or file.with_name(f"{file.name}.rejects.csv")
             write_rejects(rejects, parsed)
             output.note(f"{len(parsed.bad)} bad rows are in {rejects}")
-        added = _store(edits, _encoder(output), todo, output) if todo else []
+        steps, added = carry_out(edits, rows, lambda drafts: _encoded(drafts, output))
         output.applied(added, steps, len(parsed.bad))
 
 
@@ -207,7 +203,7 @@ def update(
     output = output_for(json)
     with memory_of(settings_of(context, memory=memory)) as edits:
         draft = entered(changed(edits.get(edit_id), changes))
-        vector = _encoded(draft, output) if changes.keys() & {"prompt", "target", "kind"} else None
+        vector = _encoded([draft], output) if changes.keys() & {"prompt", "target", "kind"} else None
         updated = edits.update(edit_id, changes, vector=vector, author=_author(), reason=reason)
         output.note(f"updated edit {edit_id}")
         _note_rivals(edits, [updated], output)
@@ -294,24 +290,17 @@ def history(
         output_for(json, lines).events(edits.events(edit_id=edit_id, limit=limit))
 
 
-def _store(memory: "Memory", encoder: "Encoder", steps: "Sequence[Step]", output: "Output") -> "list[Edit]":
-    from serac_cli.editor import add_edits
+def _encoded(drafts: "Sequence[Draft]", output: "Output") -> "VectorBatch":
+    from serac_cli.editor import encode_edits
 
-    drafts = [step.row.draft for step in steps]
-    replaced = [edit.id for step in steps for edit in step.rivals]
+    encoder = _encoder(output)
     with output.progress() as report:
 
         def encoded(done: int, total: int) -> None:
             if total > 1:
                 report("encoding edits", done, total)
 
-        return add_edits(memory, encoder, drafts, replaces=replaced, progress=encoded)
-
-
-def _encoded(draft: Draft, output: "Output") -> "VectorBatch":
-    from serac_cli.editor import encode_edits
-
-    return encode_edits(_encoder(output), [draft])
+        return encode_edits(encoder, drafts, encoded)
 
 
 def _encoder(output: "Output") -> "Encoder":

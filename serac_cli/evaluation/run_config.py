@@ -51,10 +51,10 @@ class RunConfig:
 QUICK = RunConfig(
     editors=("none", "serac", "rp", "lu", "ft"),
     edits=(10, 75),
-    records=15,
+    records=12,
     ft_records=10,
     ft_edits=10,
-    tuning=10,
+    tuning=6,
     timed=4,
     grid=GRID[2:4],
 )
