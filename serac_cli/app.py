@@ -1,5 +1,6 @@
 """The root of the command line, and the one place where errors become messages and exit codes."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -60,6 +61,9 @@ def main() -> None:
     """Runs the command line; an error that serac knows, or a wrong use, ends it with one line on stderr."""
     # before torch is imported: its threads, waiting for each other awake, take seconds a step on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of ASCII shows what it can
     try:
         exit_code = app(standalone_mode=False)
     except TyperException as error:

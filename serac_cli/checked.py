@@ -62,13 +62,17 @@ class Check:
         return [match for match in matches[: self.looked_at] if match.probability >= self.floor]
 
     def weigh(self, matches: Sequence[Match], abstains: Iterable[float]) -> list[Match]:
-        """Returns the matches, likeliest first, given the abstention on each of the :meth:`doubtful` ones."""
+        """Returns the matches, given the abstention on each of the :meth:`doubtful` ones.
+
+        Those that were checked come first, likeliest first: the others' probabilities do not compare with theirs, and
+        what is decided must not hang on how many are asked for.
+        """
         doubtful = self.doubtful(matches)
         checked = [
             replace(match, probability=self.weights[match.edit.kind].probability(match, heard))
             for match, heard in zip(doubtful, abstains, strict=True)
         ]
-        return sorted([*checked, *matches[len(doubtful) :]], key=lambda match: -match.probability)
+        return [*sorted(checked, key=lambda match: -match.probability), *matches[len(doubtful) :]]
 
 
 class CheckedScope:
@@ -81,7 +85,7 @@ class CheckedScope:
         self.threshold = check.threshold
 
     def match(self, query: str, k: int) -> list[Match]:
-        """Returns the ``k`` edits of highest probability, highest first."""
+        """Returns ``k`` edits, those that were checked before the others, each highest probability first."""
         return self.match_all([query], k)[0]
 
     def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:

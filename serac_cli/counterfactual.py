@@ -47,6 +47,7 @@ PROMPT_FORMAT = 1
 ABSTAIN = "<|endoftext|>"
 """The token whose probability, in the place of an answer's first token, says "the edit does not tell"."""
 
+HINT = "name another folder with --counterfactual-model, or do without: --scope two-stage --counterfactual in-context"
 _EDIT = {Kind.FACT: "Fact: ", Kind.EVIDENCE: "Evidence: ", Kind.STANCE: "Opinion: "}
 _QUERY = {
     Kind.FACT: ("Query: ", "\nAnswer:"),
@@ -96,9 +97,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ComponentError(
-            f"no counterfactual model in {folder}", "choose --counterfactual in-context, or reinstall serac"
-        ) from error
+        raise ComponentError(f"no counterfactual model in {folder}", HINT) from error
     if config.get("prompt_format") != PROMPT_FORMAT or config.get("abstain_token") != ABSTAIN:
         raise ComponentError(
             f"the counterfactual model in {folder} was trained for another version of serac",
@@ -156,7 +155,7 @@ def load_adapter(base: LocalModel, folder: Path) -> Any:
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise ComponentError(
             f"the counterfactual model in {folder} cannot be loaded: {' '.join(str(error).split())[:200]}",
-            "reinstall serac, or choose --counterfactual in-context",
+            HINT,
         ) from error
     return model.eval()
 
@@ -283,15 +282,26 @@ class TrainedCounterfactual:
 
     @contextmanager
     def _adapter(self) -> Iterator[None]:
-        self._switch(on=True)
         try:
+            self._switch(on=True)
             yield
         finally:
-            self._switch(on=False)
+            self._switch_off()
 
     def _switch(self, *, on: bool) -> None:
         for layer in self._layers:
             layer.enable_adapters(on)
+
+    def _switch_off(self) -> None:
+        """Switches every layer off even if Ctrl-C comes meanwhile: a layer left on would change the base's answers."""
+        interrupted: KeyboardInterrupt | None = None
+        while not all(layer.disable_adapters for layer in self._layers):
+            try:
+                self._switch(on=False)
+            except KeyboardInterrupt as error:
+                interrupted = error
+        if interrupted:
+            raise interrupted
 
 
 GUESS = 16
@@ -313,17 +323,16 @@ def _row_of(cache: DynamicCache, row: int, length: int) -> DynamicCache:
 
 
 def guess_ahead(prompt: Sequence[int], answer: Sequence[int], end: int, longest: int) -> list[int]:
-    """Returns tokens likely to follow: what followed the answer's last tokens in the prompt, then ``end``.
+    """Returns tokens likely to follow: what followed the answer's last tokens in the prompt, or ``end`` alone.
 
-    Answers copy from the edit, which a line feed ends; the longest match of the answer's tail, up to three tokens,
-    is taken, its last occurrence first.
+    Answers copy from the edit; the longest match of the answer's tail, up to three tokens, is taken, its last
+    occurrence first.
     """
     for size in range(min(3, len(answer)), 0, -1):
         tail = list(answer[-size:])
         for start in range(len(prompt) - size, -1, -1):
             if list(prompt[start : start + size]) == tail:
-                follows = list(prompt[start + size : start + size + longest])
-                return follows[:longest]
+                return list(prompt[start + size : start + size + longest])
     return [end][:longest]
 
 

@@ -14,7 +14,7 @@ from store.errors import InvalidEdit
 
 __all__ = ["BadRow", "EditFile", "Row", "entered", "read_edit_file", "write_rejects"]
 
-COLUMNS = ("prompt", "target", "kind", "tags", "note", "source")
+COLUMNS = ("prompt", "target", "kind", "tags", "note", "source", "expires_at")
 _CELL_LIMIT = 64 * 1024 * 1024  # characters; an overlong cell is the row's error, not the parser's
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 
@@ -56,8 +56,8 @@ def read_edit_file(
     """Reads the edits of a file; the format goes by the suffix (.csv, .tsv, .jsonl, .ndjson).
 
     ``mapping`` maps our column names to the file's. Columns: ``prompt`` and ``target`` must be there, ``kind``,
-    ``tags`` (separated by commas or semicolons), ``note`` and ``source`` may. Raises InputFileError where the file
-    as a whole cannot be used; a row that cannot is listed in ``bad``.
+    ``tags`` (separated by commas or semicolons), ``note``, ``source`` and ``expires_at`` (ISO 8601) may. Raises
+    InputFileError where the file as a whole cannot be used; a row that cannot is listed in ``bad``.
     """
     mapping = dict(mapping or {})
     if unknown := sorted(mapping.keys() - set(COLUMNS)):
@@ -88,12 +88,19 @@ def read_edit_file(
 
 
 def write_rejects(path: Path, file: EditFile) -> None:
-    """Writes the bad rows as CSV, with their line numbers and reasons in front. Raises InputFileError."""
+    """Writes the bad rows as CSV, with their line numbers and reasons in front.
+
+    Raises InputFileError, also where there is such a file: it may hold rows that are being mended.
+    """
     try:
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as sink:
+        with path.open("x", encoding="utf-8", errors="backslashreplace", newline="") as sink:
             writer = csv.writer(sink)
             writer.writerow(["line", "reason", *file.header])
             writer.writerows([str(row.line), row.reason, *row.cells] for row in file.bad)
+    except FileExistsError:
+        raise InputFileError(
+            f"there is a file at {path} already", "name another file with --rejects, or delete it"
+        ) from None
     except OSError as error:
         raise InputFileError(
             f"cannot write {path}: {error.strerror}", "name another file with --rejects"
@@ -121,7 +128,7 @@ def _read_text(path: Path, encoding: str) -> str:
             f"{path} is not {encoding.removesuffix('-sig')} text (byte {data[error.start]:#04x} in line {line})",
             "name its encoding, as in --encoding cp1252 or --encoding utf-16",
         ) from error
-    except LookupError:
+    except (LookupError, UnicodeError):  # not known; or one that is no encoding of text
         raise InputFileError(f"unknown encoding: {encoding}") from None
     if not text.strip():
         raise InputFileError(f"{path} is empty", "it needs a header line and at least one edit")
@@ -223,5 +230,6 @@ def _draft(cells: Mapping[str, str]) -> Draft:
             tags=tuple(tag.strip() for tag in tags if tag.strip()),
             note=cells.get("note", ""),
             source=cells.get("source", ""),
+            expires_at=cells.get("expires_at", "").strip() or None,
         )
     )

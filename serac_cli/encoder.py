@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from serac_cli.errors import ComponentError
 from store import Draft, Edit, EncoderIdentity, Kind, Memory, VectorBatch
+from store.errors import MemoryUnwritable
 
 __all__ = ["EditIndex", "Encoder", "edit_text", "load_encoder"]
 
@@ -92,7 +93,7 @@ class EditIndex:
     """The active edits of a memory, searched exactly by the cosine of their vectors.
 
     Follows the memory: before each search it reloads what this or another process has changed, and encodes
-    edits that lack a vector of this encoder.
+    edits that lack a vector of this encoder. Where the memory cannot be written, their vectors are kept here.
     """
 
     def __init__(self, memory: Memory, encoder: Encoder) -> None:
@@ -112,8 +113,15 @@ class EditIndex:
         if self.memory.data_version() == self._version:
             return
         lacking = self.memory.without_vectors(self.encoder.identity)
+        unkept: Vectors | None = None
         if lacking:
             matrix = self.encoder.encode([edit_text(edit) for edit in lacking])
-            self.memory.put_vectors(VectorBatch(self.encoder.identity, matrix), lacking)
+            try:
+                self.memory.put_vectors(VectorBatch(self.encoder.identity, matrix), lacking)
+            except MemoryUnwritable:
+                unkept = matrix
         self._version = self.memory.data_version()
         self._ids, self._matrix = self.memory.vectors(self.encoder.identity)
+        if unkept is not None:
+            self._ids = [*self._ids, *(edit.id for edit in lacking)]
+            self._matrix = np.concatenate([self._matrix, unkept])

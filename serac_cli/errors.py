@@ -6,6 +6,7 @@
     ├── ModelError             exit 1
     │   ├── UnknownModel       no such model in the catalogue, on disk or on the hub
     │   ├── ModelUnreadable    the files are there but are no model that can be loaded
+    │   ├── ModelFailed        it broke down over a query
     │   └── DownloadFailed     no network, no space, or not the file that was expected
     └── ComponentError         exit 1: a trained component is missing or does not fit
 
@@ -17,6 +18,7 @@ from store.errors import (
     EditNotFound,
     InvalidEdit,
     MemoryBusy,
+    MemoryChanged,
     MemoryNotFound,
     MemoryTooNew,
     MemoryUnwritable,
@@ -31,6 +33,7 @@ __all__ = [
     "DownloadFailed",
     "InputFileError",
     "ModelError",
+    "ModelFailed",
     "ModelUnreadable",
     "SeracError",
     "SettingsError",
@@ -71,6 +74,10 @@ class ModelUnreadable(ModelError):
     """The model's files cannot be loaded."""
 
 
+class ModelFailed(ModelError):
+    """The model broke down over a query."""
+
+
 class DownloadFailed(ModelError):
     """The model's files could not be fetched."""
 
@@ -84,6 +91,7 @@ _STORE_HINTS: dict[type[StoreError], str] = {
     NotAMemory: "name another file with --memory",
     MemoryTooNew: "upgrade serac, or name another file with --memory",
     MemoryUnwritable: "free some space or name a writable place with --memory",
+    MemoryChanged: "look again, and repeat the command",
     MemoryBusy: "try again when the other serac process is done",
     BackupExists: "name another file",
     NothingToUndo: "`serac edit history` shows what was done",

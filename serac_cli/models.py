@@ -25,7 +25,16 @@ from filelock import FileLock
 
 from serac_cli.errors import DownloadFailed, ModelError, ModelUnreadable, UnknownModel
 
-__all__ = ["CATALOGUE", "CatalogueModel", "Progress", "model_folder", "pull", "remove", "resolve"]
+__all__ = [
+    "CATALOGUE",
+    "CatalogueModel",
+    "Progress",
+    "converted",
+    "model_folder",
+    "pull",
+    "remove",
+    "resolve",
+]
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done so far, total); bytes while fetching, steps otherwise."""
@@ -63,13 +72,18 @@ CATALOGUE = {
 
 
 def model_folder(models: Path, name: str) -> Path:
-    """Returns where the catalogue model ``name`` is kept, whether or not it has been pulled.
+    """Returns where a model is kept: one of the catalogue, whether or not it has been pulled, or a converted one.
 
     Raises UnknownModel.
     """
-    if name not in CATALOGUE:
+    if name not in CATALOGUE and name not in converted(models):
         raise UnknownModel(f"unknown model {_shown(name)}", "`serac models list` shows the known ones")
     return models / name
+
+
+def converted(models: Path) -> list[str]:
+    """Returns the names of the .gguf files' conversions that are kept; nothing else ever deletes them."""
+    return sorted(path.name for path in models.glob("gguf-*") if path.is_dir())
 
 
 def resolve(models: Path, spec: str, progress: Progress) -> str:

@@ -23,6 +23,7 @@ from serac_cli.edit_files import BadRow
 from serac_cli.planning import Outcome, Step
 from serac_cli.protocols import Answer, Match
 from store import Edit, Event
+from store.history import Action
 
 __all__ = ["Format", "Output", "answer_record", "inert", "is_interactive"]
 
@@ -149,8 +150,9 @@ class Output:
     def edits(self, edits: Sequence[Edit]) -> None:
         """Writes a list of edits."""
         columns = ["id", "kind", "prompt", "target", "tags"]
-        if any(edit.retired_at for edit in edits):
-            columns.append("retired_at")
+        columns += [
+            name for name in ("expires_at", "retired_at") if any(getattr(edit, name) for edit in edits)
+        ]
         self.records([asdict(edit) for edit in edits], columns)
 
     def edit(self, edit: Edit, events: Sequence[Event]) -> None:
@@ -163,7 +165,8 @@ class Output:
             if value not in ("", None, ()):
                 self._field(name.removesuffix("_at"), _cell(value, newlines=True))
         for event in events:
-            self._field("event", " ".join(filter(None, (event.at, event.action, event.author, event.reason))))
+            said = (event.at, event.action, _change(event), event.author, event.reason)
+            self._field("event", " ".join(filter(None, said)))
 
     def plan(self, steps: Sequence[Step], bad: Sequence[BadRow]) -> None:
         """Writes what applying a file would do, line by line."""
@@ -183,6 +186,10 @@ class Output:
         duplicates = [step for step in steps if step.outcome is Outcome.DUPLICATE]
         for step in duplicates[:BAD_ROWS_SHOWN]:
             self.note(f"line {step.row.line}: left out, {_step_record(step)['why']}")
+        for edit in [rival for step in duplicates for rival in step.rivals][:BAD_ROWS_SHOWN]:
+            self.note(
+                f"edit {edit.id} gives the same prompt another target; `serac edit retire {edit.id}` leaves one"
+            )
         counts = {
             "added": len(added),
             "replaced": sum(step.outcome is Outcome.REPLACE for step in steps),
@@ -198,7 +205,8 @@ class Output:
     def events(self, events: Sequence[Event]) -> None:
         """Writes a history, newest first."""
         self.records(
-            [asdict(event) for event in events], ["id", "at", "action", "edit_id", "author", "reason"]
+            [asdict(event) | {"change": _change(event)} for event in events],
+            ["id", "at", "action", "edit_id", "change", "author", "reason"],
         )
 
     def matches(self, matches: Sequence[Match], threshold: float) -> None:
@@ -366,6 +374,18 @@ def _step_record(step: Step) -> dict[str, Any]:
         "target": draft.target,
         "why": why,
     }
+
+
+def _change(event: Event) -> str:
+    """Returns what an event did to the fields of its edit, short; "" where the action says it all."""
+    before, after = event.before or {}, event.after or {}
+    if event.before is None:
+        return " → ".join(after[name] for name in ("prompt", "target") if after.get(name))
+    if event.action in (Action.RETIRE, Action.RESTORE):
+        return ""
+    if "retired_at" in after:
+        return "retired" if after["retired_at"] else "restored"
+    return "; ".join(f"{name}: {_cell(before.get(name))} → {_cell(value)}" for name, value in after.items())
 
 
 def _bad_record(row: BadRow) -> dict[str, Any]:

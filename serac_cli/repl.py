@@ -12,15 +12,15 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
+from serac_cli import changes
 from serac_cli.assembly import open_base, open_editor
 from serac_cli.counterfactual import InContextCounterfactual
-from serac_cli.edit_files import Row, entered
+from serac_cli.edit_files import entered
 from serac_cli.editor import Editor, checked_query, encode_edits
 from serac_cli.errors import SeracError, SettingsError, explain
 from serac_cli.models import CATALOGUE
-from serac_cli.planning import carry_out
 from serac_cli.render import Output, inert
-from serac_cli.settings import Settings, load_settings
+from serac_cli.settings import Settings, parse_setting
 from store import Draft, Memory
 from store.errors import StoreError
 
@@ -81,17 +81,9 @@ class Repl:
         COMMANDS[name].run(self, arguments.strip())
 
     def _add(self, arguments: str) -> None:
-        draft = entered(_draft(arguments))
-        (step,), added = carry_out(
-            self.editor.memory, [Row(0, draft)], lambda drafts: encode_edits(self.editor.encoder, drafts)
-        )
-        if step.repeats:
-            self.output.note(f"edit {step.repeats.id} says that already")
-            return
-        replaced = ", ".join(str(rival.id) for rival in step.rivals)
-        self.output.note(
-            f"added edit {added[0].id}" + (f", which replaces edit {replaced}" if replaced else "")
-        )
+        draft = replace(entered(_draft(arguments)), author=changes.user())
+        encoder = self.editor.encoder
+        changes.add(self.editor.memory, draft, lambda drafts: encode_edits(encoder, drafts), self.output)
 
     def _list(self, arguments: str) -> None:
         edits = self.editor.memory.search(arguments) if arguments else self.editor.memory.edits()
@@ -102,17 +94,13 @@ class Repl:
         self.output.edit(self.editor.memory.get(edit_id), self.editor.memory.events(edit_id=edit_id))
 
     def _retire(self, arguments: str) -> None:
-        edit = self.editor.memory.get(_id(arguments))
-        if edit.retired_at is not None:
-            self.output.note(f"edit {edit.id} is retired already")
-            return
-        self.editor.memory.retire([edit.id])
-        self.output.note(f"retired edit {edit.id}; /undo brings it back")
+        changes.retire(self.editor.memory, [_id(arguments)], self.output)
+
+    def _restore(self, arguments: str) -> None:
+        changes.restore(self.editor.memory, [_id(arguments)], self.output)
 
     def _undo(self, _: str) -> None:
-        event = self.editor.memory.undo()
-        ids = sorted({undone.edit_id for undone in self.editor.memory.events(batch=event.batch)})
-        self.output.note(f"undone: edit {', '.join(map(str, ids))}")
+        changes.undo(self.editor.memory, self.output)
 
     def _why(self, arguments: str) -> None:
         self.output.matches(self.editor.scope.match(checked_query(arguments), k=5), self.editor.threshold)
@@ -130,9 +118,7 @@ class Repl:
 
     def _threshold(self, arguments: str) -> None:
         if arguments:
-            threshold = load_settings({"threshold": arguments}, {}, origin="/threshold").threshold
-            assert threshold is not None, "a threshold was given"
-            self.editor.threshold = threshold
+            self.editor.threshold = parse_setting("threshold", arguments, "/threshold")
         self.output.note(f"threshold {self.editor.threshold:.3f}")
 
     def _help(self, _: str) -> None:
@@ -149,6 +135,7 @@ COMMANDS = {
     "list": Command("[WORDS]", "list the edits, or those with these words", Repl._list),
     "show": Command("ID", "show one edit whole", Repl._show),
     "retire": Command("ID", "take an edit out of use", Repl._retire),
+    "restore": Command("ID", "bring a retired edit back", Repl._restore),
     "undo": Command("", "revert the newest change", Repl._undo),
     "why": Command("QUERY", "show the candidates and their scores", Repl._why),
     "base": Command("[MODEL]", "show or change the base model", Repl._base),

@@ -191,20 +191,20 @@ class TwoStageScope:
         self.threshold = cross_encoder.config.threshold
 
     def match(self, query: str, k: int) -> list[Match]:
-        """Returns the ``k`` edits of highest probability, highest first, of those that both stages have seen.
+        """Returns ``k`` edits: of the ``candidates`` that the first stage passes on those of highest probability first.
 
-        The first stage passes on max(k, ``candidates``) edits.
+        Further ones, if more are asked for, come after these, so that the first does not hang on ``k``.
         """
         return self.match_all([query], k)[0]
 
     def match_all(self, queries: Sequence[str], k: int) -> list[list[Match]]:
         """Returns :meth:`match` of each query; the pairs of all queries are read in batches of like lengths."""
         edit_at, matrix = self.index.content()
-        candidates = max(k, self.cross_encoder.config.candidates)
+        candidates = self.cross_encoder.config.candidates
 
         with one_thread() if len(queries) == 1 else nullcontext():
             # 1. The nearest edits by cosine
-            nearest = _nearest(self.index.encoder.encode(queries), matrix, candidates)
+            nearest = _nearest(self.index.encoder.encode(queries), matrix, max(k, candidates))
 
             # 2. The probability of each
             found = [[(edit_at(i), cosine) for i, cosine in rows] for rows in nearest]
@@ -214,9 +214,9 @@ class TwoStageScope:
                 for edit, _ in edits
             ]
             probabilities = iter(self.cross_encoder.probabilities(pairs).tolist())
+        read = [[Match(edit, next(probabilities), cosine) for edit, cosine in edits] for edits in found]
         return [
-            _ranked((Match(edit, next(probabilities), cosine) for edit, cosine in edits), k)
-            for edits in found
+            [*_ranked(matches[:candidates], k), *_ranked(matches[candidates:], k)][:k] for matches in read
         ]
 
 

@@ -76,7 +76,9 @@ def load_settings(
             raise SettingsError(
                 f"{given_by}: unknown setting {unknown[0]!r}", f"known: {', '.join(_SETTABLE)}"
             )
-        settings = replace(settings, **{name: _parse(name, value, given_by) for name, value in given.items()})
+        settings = replace(
+            settings, **{name: parse_setting(name, value, given_by) for name, value in given.items()}
+        )
     return settings
 
 
@@ -85,7 +87,7 @@ _SETTABLE = tuple(field.name for field in fields(Settings) if field.name not in 
 
 def _defaults(environ: Mapping[str, str]) -> tuple[Settings, Path]:
     if home := environ.get("SERAC_HOME"):
-        root = Path(home).expanduser()
+        root = _path("SERAC_HOME", home, "the environment")
         return Settings(root / "memory.db", root / "cache", root / "state"), root / "config.toml"
     from platformdirs import PlatformDirs
 
@@ -105,7 +107,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: {error}") from error
 
 
-def _parse(name: str, value: Any, origin: str) -> Any:
+def parse_setting(name: str, value: Any, origin: str) -> Any:
+    """Returns the value that a setting has where ``origin`` gives it as ``value``. Raises SettingsError."""
     match name:
         case "memory" | "scope_model" | "counterfactual_model":
             return _path(name, value, origin)

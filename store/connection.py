@@ -52,6 +52,9 @@ def connect(path: Path, *, create: bool) -> "Connection":
     :raises MemoryBusy: another process held a lock for longer than ``LOCK_TIMEOUT``
     """
     with translated(path):
+        path = Path(
+            os.path.realpath(path)
+        )  # what is made or moved goes where a link points, not in its place
         if not _exists(path):
             if not create:
                 raise MemoryNotFound(f"there is no edit memory at {path}")

@@ -172,8 +172,7 @@ class Memory:
         if not valid:
             return []
         with self._writing():
-            if seen is not None and self.data_version() != seen:
-                raise MemoryChanged(f"the edit memory {self.path} was changed meanwhile")
+            self._expect(seen)
             now = timestamp()
             edits = table.insert(self._connection, valid, now)
             if vectors is not None:
@@ -193,19 +192,22 @@ class Memory:
         vector: VectorBatch | None = None,
         author: str = "",
         reason: str = "",
+        seen: tuple[int, int] | None = None,
     ) -> Edit:
         """Gives an edit new values for fields of :class:`Draft`, by name, and returns it.
 
         A new prompt, target or kind makes the vectors obsolete: they are dropped, and ``vector`` (one
         row), if given, is stored. ``author`` and ``reason`` describe the change, for the history. Nothing
-        is written where nothing differs.
+        is written where nothing differs. ``seen`` is the :meth:`data_version` at which ``vector`` was made.
 
         :raises EditNotFound: none has this id
+        :raises MemoryChanged: the version is no longer ``seen``
         :raises InvalidEdit: there is no such field, or the edit would break a rule
         :raises ValueError: ``vector`` has not one row
         """
         _check_rows(vector, 1)
         with self._writing():
+            self._expect(seen)
             edit = table.get(self._connection, edit_id)
             draft = changed(edit, changes)
             after = {name: value for name, value in vars(draft).items() if value != getattr(edit, name)}
@@ -350,6 +352,10 @@ class Memory:
 
     def _writing(self) -> AbstractContextManager[None]:
         return database.writing(self._connection, self.path)
+
+    def _expect(self, seen: tuple[int, int] | None) -> None:
+        if seen is not None and self.data_version() != seen:
+            raise MemoryChanged(f"the edit memory {self.path} was changed by another process meanwhile")
 
     def _put(self, batch: VectorBatch, edit_ids: Sequence[int]) -> None:
         vector_table.put(self._connection, batch, edit_ids)

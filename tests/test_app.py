@@ -151,7 +151,7 @@ def test_what_is_retired_already_is_told_and_changes_nothing(memory):
     said = serac("edit", "retire", 1, 2).stderr
     assert "retired already: edit 1" in said
     assert "retired edit 2;" in said
-    assert serac("edit", "undo").stderr.strip() == "undone: edit 2"
+    assert serac("edit", "undo").stderr.strip() == "undone: retire edit 2"
 
 
 def test_the_probes_of_an_edit_taken_out_of_use_are_told(memory):
@@ -318,17 +318,65 @@ def test_what_no_memory_or_model_can_read_is_one_line_on_stderr(command, tmp_pat
     assert not (tmp_path / "m.db").exists()
 
 
-def test_rejects_never_overwrite_the_file_that_is_applied(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("named", [True, False])
+def test_rejects_never_overwrite_a_file(tmp_path, monkeypatch, capsys, named):
     file = tmp_path / "edits.csv"
     file.write_text("prompt,target\nWho?,Ada\n,Bo\n")
-    before = file.read_bytes()
-    command = ["edit", "apply", str(file), "--keep-going", "--rejects", str(file)]
+    rejects = file if named else tmp_path / "edits.csv.rejects.csv"
+    if not named:
+        rejects.write_text("rows that are being mended")
+    before = rejects.read_bytes()
+    command = ["edit", "apply", str(file), "--keep-going", *(["--rejects", str(file)] if named else [])]
     monkeypatch.setattr(sys, "argv", ["serac", *command, "--memory", str(tmp_path / "m.db")])
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code != 0
-    assert "is the file to apply" in capsys.readouterr().err
-    assert file.read_bytes() == before
+    assert "already; name another file with --rejects" in capsys.readouterr().err
+    assert rejects.read_bytes() == before
+    assert not (tmp_path / "m.db").exists()
+
+
+def test_history_and_show_tell_what_changed(memory):
+    serac("edit", "update", 3, "--note", "moved", "--reason", "plan B")
+    assert "note:  → moved" in serac("edit", "history", "--limit", 1).stdout
+    assert "update note:  → moved" in serac("edit", "show", 3).stdout
+    same = serac("edit", "update", 3, "--note", "moved")
+    assert same.stderr.strip() == "edit 3 is so already"
+    assert "undone: update edit 3" in serac("edit", "undo").stderr
+
+
+def test_an_expiry_can_be_given_and_taken_away(memory):
+    serac("edit", "update", 3, "--expires", "2020-01-31")
+    assert "2020-01-31T00:00:00.000+00:00" in serac("edit", "list", "--retired").stdout
+    assert json.loads(serac("edit", "list", "--json").stdout)[2]["id"] == 4
+    serac("edit", "update", 3, "--expires", "")
+    assert json.loads(serac("edit", "--json").stdout)[2]["id"] == 3
+    wrong = serac("edit", "update", 3, "--expires", "tomorrow")
+    assert wrong.returncode == 1
+    assert "no ISO 8601 time" in wrong.stderr
+
+
+def test_a_backup_is_a_memory_and_replaces_no_file(memory, tmp_path):
+    copy = tmp_path / "copy.db"
+    assert "has all 1000 edits" in serac("edit", "backup", copy).stderr
+    assert serac("edit", "list", "--memory", copy).stdout == serac("edit", "list").stdout
+    assert serac("edit", "backup", copy).returncode == 1
+
+
+def test_a_terminal_without_unicode_shows_what_it_can(memory, monkeypatch):
+    with Memory.open(memory) as opened:
+        opened.add([Draft("Where is the best café?", "Köln")])
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    shown = serac("edit", "search", "best")
+    assert shown.returncode == 0
+    assert "K\\xf6ln" in shown.stdout
+
+
+def test_a_home_that_nobody_has_is_one_line(monkeypatch):
+    monkeypatch.setenv("SERAC_HOME", "~nobody-of-this-name/x")
+    refused = serac("edit", "list")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: the environment: SERAC_HOME must be a path")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from serac_cli.backends.local import load_local_model, native_dtype
-from serac_cli.errors import ModelUnreadable
+from serac_cli.errors import ModelFailed, ModelUnreadable
 from serac_cli.settings import DEFAULT_BASE
-from tests.tiny_models import save_llama, save_t5
+from tests.tiny_models import save_gpt2, save_llama, save_t5
 
 
 @pytest.fixture
@@ -76,8 +76,15 @@ def test_closing_the_answer_stops_the_model(causal):
 
 def test_an_error_of_the_model_reaches_the_caller(causal):
     model = load_local_model(str(causal))
-    with pytest.raises(ValueError, match="max_new_tokens"):
+    with pytest.raises(ModelFailed, match=r"ValueError.*max_new_tokens"):
         list(model.generate("a", max_new_tokens=0))
+
+
+def test_a_query_longer_than_the_model_reads_is_one_line(tmp_path):
+    model = load_local_model(str(save_gpt2(tmp_path, positions=16)))
+    assert list(model.generate("a b", max_new_tokens=2))
+    with pytest.raises(ModelFailed, match="cannot answer"):
+        list(model.generate("a b " * 40, max_new_tokens=2))
 
 
 @pytest.mark.parametrize("damage", ["weights", "config", "tokenizer"])

@@ -57,6 +57,16 @@ def test_the_second_edit_wins_where_the_counterfactual_model_abstains_on_the_fir
     assert asked == [[1, 2]], "both are read at once"
 
 
+def test_what_is_decided_does_not_hang_on_how_many_are_asked_for():
+    abstention, _ = abstaining(e1=0.6, e2=0.9)
+    scope = CheckedScope(Ranked(0.9, 0.8, 0.79, 0.7), abstention, EVEN)
+    best = scope.match("q", 1)[0]
+    found = scope.match("q", 4)
+    assert best.probability < found[2].probability, "which is not checked, and does not compare"
+    assert found[0] == best
+    assert [match.edit.id for match in found] == [1, 2, 3, 4]
+
+
 def test_many_queries_are_decided_as_each_is_and_read_at_once():
     queries = ["q", "other", "third"]
     abstention, asked = abstaining(e1=0.99, e2=0.01)

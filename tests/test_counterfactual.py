@@ -181,6 +181,29 @@ def test_a_closed_answer_stops_and_leaves_the_adapter_off(base: LocalModel, fold
     assert list(base.generate("Who?", max_new_tokens=8)) == answer
 
 
+@pytest.mark.parametrize("after", [1, 5, 20])
+def test_ctrl_c_while_the_adapter_is_switched_leaves_it_off(
+    base: LocalModel, folder: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    answer = list(base.generate("Who?", max_new_tokens=8))
+    trained = attach(base, folder)
+    switched = []
+
+    def interrupted(layer: Any, on: bool) -> None:
+        switched.append(on)
+        if len(switched) == after:
+            raise KeyboardInterrupt
+        enable(layer, on)
+
+    enable = type(trained._layers[0]).enable_adapters
+    for kind in {type(layer) for layer in trained._layers}:
+        monkeypatch.setattr(kind, "enable_adapters", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(trained.generate("uk pm", EDIT, max_new_tokens=30))
+    assert len(switched) > after, "switching goes on after the interrupt"
+    assert list(base.generate("Who?", max_new_tokens=8)) == answer
+
+
 def test_abstention_is_the_probability_of_its_token_and_saves_the_prompt(
     base: LocalModel, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,16 @@ import pytest
 
 from serac_cli import models
 from serac_cli.errors import DownloadFailed, ModelError, ModelUnreadable, UnknownModel
-from serac_cli.models import CATALOGUE, CatalogueModel, folder_bytes, model_folder, pull, remove, resolve
+from serac_cli.models import (
+    CATALOGUE,
+    CatalogueModel,
+    folder_bytes,
+    model_folder,
+    pull,
+    remove,
+    resolve,
+)
+from serac_cli.models import converted as converted_models
 
 NAME = "tiny"
 
@@ -166,6 +175,18 @@ def test_an_unknown_name_is_refused(tmp_path, name):
         model_folder(tmp_path, name)
     with pytest.raises(ModelError):
         resolve(tmp_path, name, silent)
+
+
+def test_a_converted_gguf_file_is_listed_and_can_be_removed(tmp_path):
+    folder = tmp_path / "gguf-0123456789abcdef"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"x" * 1000)
+    assert converted_models(tmp_path) == [folder.name]
+    assert model_folder(tmp_path, folder.name) == folder
+    assert remove(tmp_path, folder.name) == 1000
+    assert converted_models(tmp_path) == []
+    with pytest.raises(UnknownModel):
+        model_folder(tmp_path, folder.name)
 
 
 def test_a_hub_id_is_left_to_transformers_and_a_folder_is_itself(tmp_path):

@@ -1,5 +1,6 @@
 """The prompt, in three layers: one line at a time, the loop over a pipe, and the program on a real terminal."""
 
+import getpass
 import io
 import signal
 import stat
@@ -93,15 +94,20 @@ def test_add_takes_an_arrow_quotes_or_a_statement(repl, line, prompt, target):
 def test_add_replaces_and_repeats_as_the_command_does(repl):
     repl.handle("/add who leads france => Eve")
     repl.handle("/add who leads france => Eve")
-    assert said(repl) == "added edit 2, which replaces edit 1\nedit 2 says that already\n"
+    assert said(repl) == "added edit 2, which replaces edit 1\nedit 2 says that already, nothing to add\n"
 
 
 def test_retire_and_undo(repl):
     repl.handle("/retire 1")
     assert repl.editor.memory.count() == 0
-    repl.handle("/undo")
+    repl.handle("/restore 1")
     assert repl.editor.memory.count() == 1
-    assert said(repl) == "retired edit 1; /undo brings it back\nundone: edit 1\n"
+    repl.handle("/undo")
+    assert repl.editor.memory.count() == 0
+    text = said(repl)
+    assert text.startswith("retired edit 1;")
+    assert text.endswith("restored edit 1\nundone: restore edit 1\n")
+    assert {event.author for event in repl.editor.memory.events()[:-1]} == {getpass.getuser()}
 
 
 def test_the_threshold_moves_the_decision(repl):
@@ -157,7 +163,7 @@ def test_completion_offers_commands_and_models():
     def completions(text):
         return [completion.text for completion in SlashCompleter().get_completions(Document(text), None)]
 
-    assert completions("/re") == ["/retire"]
+    assert completions("/re") == ["/retire", "/restore"]
     assert completions("/base smol") == ["smollm2-135m-instruct"]
     assert completions("who") == []
 

@@ -74,6 +74,13 @@ def test_two_stage_form_reads_only_the_candidates_of_the_first_stage():
     assert cross.read == 2
 
 
+def test_the_best_of_two_stages_does_not_hang_on_how_many_are_asked_for():
+    form = TwoStageScope(index(), OverlapCrossEncoder(candidates=1))
+    for query in ("red whale", "green frog"):
+        assert form.match(query, 4)[0] == form.match(query, 1)[0]
+        assert len({match.edit.id for match in form.match(query, 4)}) == 4
+
+
 def test_two_stage_form_agrees_with_the_cross_encoder_form_where_all_edits_are_candidates():
     two_stage, whole = (
         TwoStageScope(index(), OverlapCrossEncoder()),

@@ -11,7 +11,7 @@ import pytest
 from test_store_edits import EXACT
 
 from store import Draft, EncoderIdentity, Kind, Memory, VectorBatch
-from store.errors import BackupExists, EditNotFound, InvalidEdit, MemoryUnwritable
+from store.errors import BackupExists, EditNotFound, InvalidEdit, MemoryChanged, MemoryUnwritable
 
 PAST, FUTURE = "2001-01-01", "2999-01-01"
 
@@ -200,6 +200,26 @@ def test_an_update_to_the_same_values_writes_nothing(memory: Memory) -> None:
     edit = memory.add([Draft("Who?", "Me")])[0]
     assert memory.update(1, {"target": "Me", "prompt": " Who? "}) == edit
     assert len(memory.events()) == 1
+
+
+def test_an_update_made_for_another_state_of_the_memory_is_refused(memory: Memory) -> None:
+    memory.add([Draft("Who?", "Me")])
+    seen = memory.data_version()
+    with Memory.open(memory.path) as other:
+        other.update(1, {"prompt": "Who else?"})
+    with pytest.raises(MemoryChanged):
+        memory.update(1, {"target": "You"}, seen=seen)
+    assert memory.update(1, {"target": "You"}, seen=memory.data_version()).prompt == "Who else?"
+
+
+def test_a_link_to_a_memory_that_is_yet_to_be_made_stays_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "real.db")
+    with Memory.open(link) as memory:
+        memory.add([Draft("Who?", "Me")])
+    assert link.is_symlink()
+    with Memory.open(tmp_path / "real.db", create=False) as memory:
+        assert memory.count() == 1
 
 
 @pytest.mark.parametrize("changes", [{"prompt": " "}, {"kind": "stance"}, {"id": 3}, {"retired_at": None}])

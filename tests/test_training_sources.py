@@ -114,13 +114,13 @@ def test_a_record_about_a_dev_subject_is_not_kept(tmp_path: Path):
     write(
         tmp_path / "b.jsonl", [{"page": "Foo_Bar"}, {"requested_rewrite": {"subject": "Big Ben"}}], lines=True
     )
-    excluded = sources.dev_subjects(tmp_path)
+    excluded = sources.reserved(tmp_path)
     assert excluded == {"ann lee", "rome", "foo bar", "big ben"}
     assert not sources.keep("ANN LEE", excluded)
     assert sources.keep("Ann", excluded)
 
 
-def test_a_text_mentions_dev_subjects_of_two_words_or_more():
+def test_a_text_mentions_reserved_of_two_words_or_more():
     excluded = frozenset({"ann lee", "rome"})
     assert sources.mentions("In Rome, Ann Lee's house", excluded)
     assert not sources.mentions("Ann went to Rome", excluded)

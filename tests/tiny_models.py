@@ -7,6 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -61,6 +63,21 @@ def save_gemma(folder: Path) -> Path:
         bos_token_id=1,
     )
     return _saved(Gemma3ForCausalLM(config), folder)
+
+
+def save_gpt2(folder: Path, *, positions: int) -> Path:
+    """Writes a random causal model that reads ``positions`` tokens at most, to ``folder``, and returns that."""
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(WORDS),
+        n_positions=positions,
+        n_embd=16,
+        n_layer=1,
+        n_head=1,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    return _saved(GPT2LMHeadModel(config), folder)
 
 
 def save_t5(folder: Path) -> Path:

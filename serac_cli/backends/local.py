@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from serac_cli.errors import ModelUnreadable
+from serac_cli.errors import ModelFailed, ModelUnreadable
 
 __all__ = ["LocalModel", "load_local_model", "native_dtype", "stream_generate"]
 
@@ -40,9 +40,20 @@ class LocalModel:
         self.tokenizer = tokenizer
 
     def generate(self, query: str, *, max_new_tokens: int) -> Iterator[str]:
-        """Yields the answer in pieces; closing the iterator stops the model."""
-        inputs = self.encode(query)
-        yield from stream_generate(self.model, self.tokenizer, inputs, max_new_tokens=max_new_tokens)
+        """Yields the answer in pieces; closing the iterator stops the model.
+
+        Raises ModelFailed where the model breaks down, at a query longer than it can read for one.
+        """
+        try:
+            inputs = self.encode(query)
+            yield from stream_generate(self.model, self.tokenizer, inputs, max_new_tokens=max_new_tokens)
+        except Exception as error:
+            # what a model raises is its own: IndexError, RuntimeError, jinja2's errors of a chat template, ...
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise ModelFailed(
+                f"the model {self.name} cannot answer: {reason}",
+                "ask something shorter, or try another --base",
+            ) from error
 
     def encode(self, query: str) -> Any:
         """Returns the model's inputs for one query, with its chat template where it has one: tensors (1, tokens)."""

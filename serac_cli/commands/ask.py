@@ -53,7 +53,7 @@ def ask(
     Away from a terminal, or with --json, each answer is one JSON object on a line.
     """
     from serac_cli.editor import checked_query
-    from serac_cli.render import Format, answer_record, is_interactive
+    from serac_cli.render import answer_record, is_interactive
 
     if query is not None:
         query = checked_query(query)
@@ -74,7 +74,7 @@ def ask(
 
         run_repl(settings, output, before=not no_before)
         return
-    draws = output.is_table and output.style is Format.AUTO
+    draws = output.is_table
     with memory_of(settings, create=True) as edits:
         if not edits.edits(limit=1):
             output.note(f"no edits in {settings.memory}: the base model answers all by itself")

@@ -1,6 +1,5 @@
 """``serac edit``: add, apply, list, show, update, retire, restore, search, undo, history."""
 
-import getpass
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -24,7 +23,8 @@ from store.edits import Draft, Kind, changed, validate
 if TYPE_CHECKING:
     from serac_cli.encoder import Encoder
     from serac_cli.render import Output
-    from store import Edit, Memory, VectorBatch
+    from serac_cli.settings import Settings
+    from store import VectorBatch
 
 __all__ = ["app"]
 
@@ -40,15 +40,23 @@ TagOption = Annotated[
 ]
 NoteOption = Annotated[str | None, typer.Option("--note", help="A remark.", show_default=False)]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Where it is from.", show_default=False)]
+ExpiresOption = Annotated[
+    str | None,
+    typer.Option(
+        "--expires", help="When it goes out of use: a date or time (ISO 8601, UTC).", show_default=False
+    ),
+]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the history.", show_default=False)]
 
 
 @app.callback(invoke_without_command=True)
-def _list_by_default(context: typer.Context, memory: MemoryOption = None) -> None:
+def _list_by_default(
+    context: typer.Context, memory: MemoryOption = None, json: JsonOption = False, lines: LinesOption = False
+) -> None:
     if memory is not None:
         context.obj = (context.obj or {}) | {"memory": memory}
     if context.invoked_subcommand is None:
-        list_edits(context)
+        list_edits(context, json=json, lines=lines)
 
 
 @app.command()
@@ -60,26 +68,19 @@ def add(
     tag: TagOption = None,
     note: NoteOption = None,
     source: SourceOption = None,
+    expires: ExpiresOption = None,
     memory: MemoryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Adds an edit; one that gives an active edit's prompt another target takes that edit's place."""
-    from serac_cli.edit_files import Row, entered
-    from serac_cli.planning import carry_out
+    from serac_cli import changes
+    from serac_cli.edit_files import entered
 
     settings, output = settings_of(context, memory=memory), output_for(json)
-    draft = entered(Draft(prompt, target, kind, tuple(tag or ()), note or "", source or "", _author()))
+    draft = Draft(prompt, target, kind, tuple(tag or ()), note or "", source or "", changes.user(), expires)
+    draft = entered(draft)  # before the memory is opened, and perhaps made
     with memory_of(settings, create=True) as edits:
-        (step,), stored = carry_out(edits, [Row(0, draft)], lambda drafts: _encoded(drafts, output))
-        if step.repeats is not None:
-            added = step.repeats
-            output.note(f"edit {added.id} says that already, nothing to add")
-            _note_rivals(edits, [added], output)
-        else:
-            added = stored[0]
-            replaced = f", which replaces {_listed(edit.id for edit in step.rivals)}" if step.rivals else ""
-            output.note(f"added edit {added.id}{replaced}")
-            _note_probes(edits, step.rivals, output)
+        added = changes.add(edits, draft, lambda drafts: _encoded(drafts, output), output)
         output.edits([added]) if not json else output.record(asdict(added))
 
 
@@ -111,18 +112,16 @@ def apply_file(
 ) -> None:
     """Applies a file of edits, all rows or none: CSV, TSV or JSONL with ``prompt`` and ``target``.
 
-    Optional columns: kind, tags, note, source. Rows that repeat an edit are reported and left out.
+    Optional columns: kind, tags, note, source, expires_at. Rows that repeat an edit are reported and left out.
     """
     from serac_cli.edit_files import Row, read_edit_file, write_rejects
     from serac_cli.planning import carry_out, plan
 
     settings, output = settings_of(context, memory=memory), output_for(json)
-    if rejects and rejects.exists() and rejects.samefile(file):
-        raise SettingsError(f"{rejects} is the file to apply", "give another file to --rejects")
     parsed = read_edit_file(file, mapping=_mapping(column_map), delimiter=delimiter, encoding=encoding)
     rows = [Row(row.line, _completed(row.draft, tag or (), source)) for row in parsed.rows]
     if dry_run:
-        with memory_of(settings) if settings.memory.exists() else nullcontext() as edits:
+        with memory_of(settings) if _has_memory(settings) else nullcontext() as edits:
             output.plan(plan(edits, rows), parsed.bad)
         raise typer.Exit(1 if parsed.bad and not keep_going else 0)
     output.bad_rows(parsed.bad)
@@ -131,11 +130,11 @@ def apply_file(
             f"{file}: {len(parsed.bad)} of {len(rows) + len(parsed.bad)} rows are bad, nothing was applied",
             "mend them, or apply the others with --keep-going",
         )
+    if parsed.bad:
+        rejects = rejects or file.with_name(f"{file.name}.rejects.csv")
+        write_rejects(rejects, parsed)
+        output.note(f"{len(parsed.bad)} bad rows are in {rejects}")
     with memory_of(settings, create=True) as edits:
-        if parsed.bad:
-            rejects = rejects or file.with_name(f"{file.name}.rejects.csv")
-            write_rejects(rejects, parsed)
-            output.note(f"{len(parsed.bad)} bad rows are in {rejects}")
         steps, added = carry_out(edits, rows, lambda drafts: _encoded(drafts, output))
         output.applied(added, steps, len(parsed.bad))
 
@@ -185,28 +184,38 @@ def update(
     tag: TagOption = None,
     note: NoteOption = None,
     source: SourceOption = None,
+    expires: ExpiresOption = None,
     reason: ReasonOption = "",
     memory: MemoryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Changes an edit; what is not named stays as it is (``--tag`` replaces all tags)."""
+    """Changes an edit; what is not named stays as it is.
+
+    ``--tag`` replaces all tags; ``--expires ""`` takes the expiry away.
+    """
     given = {"prompt": prompt, "target": target, "kind": kind, "note": note, "source": source}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if tag is not None:
         changes["tags"] = tuple(tag)
+    if expires is not None:
+        changes["expires_at"] = expires or None
     if not changes:
         raise SettingsError(
             "nothing to change", "name a field, as in --target; see `serac edit update --help`"
         )
+    from serac_cli.changes import note_rivals, user
     from serac_cli.edit_files import entered
 
     output = output_for(json)
     with memory_of(settings_of(context, memory=memory)) as edits:
-        draft = entered(changed(edits.get(edit_id), changes))
-        vector = _encoded([draft], output) if changes.keys() & {"prompt", "target", "kind"} else None
-        updated = edits.update(edit_id, changes, vector=vector, author=_author(), reason=reason)
-        output.note(f"updated edit {edit_id}")
-        _note_rivals(edits, [updated], output)
+        seen = edits.data_version()
+        edit = edits.get(edit_id)
+        draft = entered(changed(edit, changes))
+        different = {name for name in changes if getattr(draft, name) != getattr(edit, name)}
+        vector = _encoded([draft], output) if different & {"prompt", "target", "kind"} else None
+        updated = edits.update(edit_id, changes, vector=vector, author=user(), reason=reason, seen=seen)
+        output.note(f"updated edit {edit_id}" if different else f"edit {edit_id} is so already")
+        note_rivals(edits, [updated], output)
         output.edits([updated]) if not json else output.record(asdict(updated))
 
 
@@ -215,17 +224,10 @@ def retire(
     context: typer.Context, edit_ids: IdsArgument, reason: ReasonOption = "", memory: MemoryOption = None
 ) -> None:
     """Takes edits out of use; nothing is deleted."""
+    from serac_cli import changes
+
     with memory_of(settings_of(context, memory=memory)) as edits:
-        output = output_for()
-        already = [edit_id for edit_id in edit_ids if edits.get(edit_id).retired_at is not None]
-        retired = edits.retire(edit_ids, reason=reason, author=_author())
-        if already:
-            output.note(f"retired already: {_listed(already)}")
-        if new := [edit for edit in retired if edit.id not in already]:
-            output.note(
-                f"retired {_listed(edit.id for edit in new)}; `serac edit restore` brings back what is retired"
-            )
-            _note_probes(edits, new, output)
+        changes.retire(edits, edit_ids, output_for(), reason=reason)
 
 
 @app.command()
@@ -233,15 +235,10 @@ def restore(
     context: typer.Context, edit_ids: IdsArgument, reason: ReasonOption = "", memory: MemoryOption = None
 ) -> None:
     """Brings retired edits back."""
+    from serac_cli import changes
+
     with memory_of(settings_of(context, memory=memory)) as edits:
-        output = output_for()
-        active = [edit_id for edit_id in edit_ids if edits.get(edit_id).retired_at is None]
-        restored = edits.restore(edit_ids, reason=reason, author=_author())
-        if active:
-            output.note(f"not retired: {_listed(active)}")
-        if new := [edit for edit in restored if edit.id not in active]:
-            output.note(f"restored {_listed(edit.id for edit in new)}")
-        _note_rivals(edits, restored, output)
+        changes.restore(edits, edit_ids, output_for(), reason=reason)
 
 
 @app.command()
@@ -266,10 +263,10 @@ def search(
 @app.command()
 def undo(context: typer.Context, memory: MemoryOption = None) -> None:
     """Reverts the newest change: an edit added, updated, retired or restored, or a whole file applied."""
+    from serac_cli import changes
+
     with memory_of(settings_of(context, memory=memory)) as edits:
-        event = edits.undo(author=_author())
-        ids = _listed(sorted({undone.edit_id for undone in edits.events(batch=event.batch)}))
-    output_for().note(f"undone: {ids}")
+        changes.undo(edits, output_for())
 
 
 @app.command()
@@ -288,6 +285,18 @@ def history(
         if edit_id is not None:
             edits.get(edit_id)
         output_for(json, lines).events(edits.events(edit_id=edit_id, limit=limit))
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The copy; there must be no such file yet.")],
+    memory: MemoryOption = None,
+) -> None:
+    """Writes a copy of the memory, whole even while it is in use; --memory FILE uses it."""
+    with memory_of(settings_of(context, memory=memory)) as edits:
+        edits.backup(file)
+        output_for().note(f"{file} has all {edits.count(retired=None)} edits, with their history")
 
 
 def _encoded(drafts: "Sequence[Draft]", output: "Output") -> "VectorBatch":
@@ -311,8 +320,10 @@ def _encoder(output: "Output") -> "Encoder":
 
 
 def _completed(draft: Draft, tags: Iterable[str], source: str | None) -> Draft:
+    from serac_cli.changes import user
+
     return validate(
-        replace(draft, tags=(*draft.tags, *tags), source=draft.source or source or "", author=_author())
+        replace(draft, tags=(*draft.tags, *tags), source=draft.source or source or "", author=user())
     )
 
 
@@ -326,35 +337,6 @@ def _mapping(pairs: Iterable[str] | None) -> Mapping[str, str]:
     return mapping
 
 
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
-
-
-def _note_rivals(memory: "Memory", edits: "Sequence[Edit]", output: "Output") -> None:
-    """Tells which other active edits give the prompts of these another target."""
-    found = memory.find_conflicts([changed(edit, {}) for edit in edits])
-    for edit, rivals in zip(edits, found, strict=True):
-        for rival in rivals:
-            output.note(
-                f"edit {rival.id} gives the prompt of edit {edit.id} another target; "
-                f"`serac edit retire {rival.id}` leaves one answer"
-            )
-
-
-def _note_probes(memory: "Memory", retired: "Iterable[Edit]", output: "Output") -> None:
-    """Tells which of the edits just taken out of use have probes, which are no longer run."""
-    for edit in retired:
-        if probes := memory.probes(edit_id=edit.id):
-            output.note(
-                f"{len(probes)} of `serac check`'s probes are of edit {edit.id}, and are not run while it is out of use"
-            )
-
-
-def _listed(ids: Iterable[int]) -> str:
-    numbers = [str(number) for number in ids]
-    if len(numbers) > 10:
-        numbers = [*numbers[:9], f"… ({len(numbers)} in all)"]
-    return f"edit{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+def _has_memory(settings: "Settings") -> bool:
+    path = settings.memory
+    return path.exists() and not (path.is_file() and path.stat().st_size == 0)

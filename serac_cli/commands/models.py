@@ -21,8 +21,8 @@ def _list_by_default(context: typer.Context) -> None:
 
 @app.command("list")
 def list_models(context: typer.Context, json: JsonOption = False, lines: LinesOption = False) -> None:
-    """Lists the models of the catalogue, and which are here."""
-    from serac_cli.models import CATALOGUE, folder_bytes, model_folder
+    """Lists the models of the catalogue, which are here, and what was converted from .gguf files."""
+    from serac_cli.models import CATALOGUE, converted, folder_bytes, model_folder
 
     folder = settings_of(context).models
     records = []
@@ -38,6 +38,18 @@ def list_models(context: typer.Context, json: JsonOption = False, lines: LinesOp
                 "licence": model.licence,
                 "description": model.description,
                 "path": str(path) if here else None,
+            }
+        )
+    for name in converted(folder):
+        path = folder / name
+        records.append(
+            {
+                "name": name,
+                "status": "converted",
+                "megabytes": round(folder_bytes(path) / 1e6),
+                "licence": "",
+                "description": "made of a .gguf file given to --base; made again where it is missing",
+                "path": str(path),
             }
         )
     output_for(json, lines).records(records, ["name", "status", "megabytes", "licence", "description"])

@@ -284,7 +284,7 @@ def _phrases(text: str) -> Iterator[str]:
 
 def _mquake_set(data: Path, size: int) -> ScopeSet:
     """MQuAKE: whole statements, and questions they answer; only edits about dev subjects, which are not trained on."""
-    excluded = sources.dev_subjects(data / "dev")
+    excluded = sources.reserved(data / "dev")
     seen: dict[str, Fact] = {}
     for fact in sources.mquake(data / "train" / "mquake_edit_questions.json"):
         if sources.mentions(fact.prompt, excluded) and fact.inside:

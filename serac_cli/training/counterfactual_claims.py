@@ -8,7 +8,7 @@ from dataclasses import replace
 from serac_cli.counterfactual import ABSTAIN
 from serac_cli.training.counterfactual_facts import Group, abstained
 from serac_cli.training.evidence_forms import spaced, subject, unnamed
-from serac_cli.training.scope_templates import Attribute, attributes, fill, similar_name, word
+from serac_cli.training.scope_templates import Attribute, alike, attributes, fill, other_value
 from serac_cli.training.sources import Evidence, NaturalEdit, Opinions, Query, Stance
 from store import Draft, Kind
 
@@ -41,14 +41,15 @@ def edit_evidence(record: NaturalEdit, others: Sequence[NaturalEdit], rng: rando
         clozes.append(record.prompt)
     if not clozes:
         return None
-    wrong = [
-        value for value in (record.old, similar_name(record.target, rng)) if value and value != record.target
-    ]
-    claims = []
+    wrong = {value for value in (record.old, alike(record.target, rng)) if value} - {record.target}
+    if not wrong:
+        return None
+    said: dict[str, str] = {}
     for _ in range(4):
         true = rng.random() < 0.5
-        claim = f"{rng.choice(clozes)} {record.target if true else rng.choice(wrong)}."
-        claims.append(Query(claim, "claim", "SUPPORTS" if true else "REFUTES"))
+        claim = f"{rng.choice(clozes)} {record.target if true else rng.choice(sorted(wrong))}."
+        said[claim] = "SUPPORTS" if true else "REFUTES"
+    claims = [Query(claim, "claim", label) for claim, label in said.items()]
     other = rng.choice(others)
     if unsettled := [q.text for q in other.inside if q.kind == "cloze"]:
         claims.append(Query(f"{unsettled[0]} {other.target}.", "claim", ABSTAIN))
@@ -67,7 +68,7 @@ def told_evidence(attribute: Attribute, rng: random.Random) -> Group:
     queries = []
     for f in (*told, *told):
         true = rng.random() < 0.5
-        value = f.value if true else rng.choice((similar_name(f.value, rng), word(f.attribute.value, rng)))
+        value = f.value if true else other_value(f.value, f.attribute.value, rng)
         if true or value != f.value:
             claim = f.render("statement", rng, value) or ""
             if rng.random() < 0.2:

@@ -83,14 +83,14 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
     def file(name: str) -> Path | None:
         return data / name if (data / name).exists() else None
 
-    if path := file("natural_edits.jsonl"):
-        edits = sources.natural_edits(path, sources.written("edits"))
-        add("natural_edits", edits, natural_edit)
-        add("edit_evidence", edits, lambda record, rng: edit_evidence(record, edits, rng))
-    if path := file("natural_evidence.jsonl"):
-        add("natural_evidence", sources.natural_evidence(path, sources.written("evidence")), evidence)
-    if path := file("natural_stance.jsonl"):
-        add("natural_stance", sources.natural_stance(path, sources.written("stance")), stance)
+    ours = sources.hand_written(data, excluded)
+    if ours.edits:
+        add("natural_edits", ours.edits, natural_edit)
+        add("edit_evidence", ours.edits, lambda record, rng: edit_evidence(record, ours.edits, rng))
+    if ours.evidence:
+        add("natural_evidence", ours.evidence, evidence)
+    if ours.stances:
+        add("natural_stance", ours.stances, stance)
     if path := file("zsre_train.json"):
         kept = facts(sources.zsre(path))
         same_question = by_relation(kept)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from serac_cli.counterfactual import ABSTAIN
 from serac_cli.training import sources
 from serac_cli.training.scope_forms import chatty, keywords, sloppy, yes_no
-from serac_cli.training.scope_templates import Attribute, Fill, attributes, fill, similar_name, word
+from serac_cli.training.scope_templates import (
+    Attribute,
+    Fill,
+    attributes,
+    fill,
+    other_value,
+    similar_name,
+    word,
+)
 from serac_cli.training.sources import Fact, NaturalEdit, Query
 from store import Draft
 
@@ -235,8 +243,7 @@ def _templated(filled: Fill, source: str, rng: random.Random, truth: str = "") -
         chance = rng.random()
         if truth and truth != value and chance < 0.4:
             return truth
-        other = similar_name(value, rng) if chance < 0.6 else word(attribute.value, rng)
-        return other if other != value else f"{other} II"
+        return other_value(value, attribute.value, rng)
 
     queries: list[Query] = []
     for form in rng.sample(("question", "question", "cloze", "keyword", "indirect", "inverse", "inverse"), 4):

@@ -16,7 +16,7 @@ from serac_cli.evaluation.counterfactual_cases import TASKS
 from serac_cli.evaluation.counterfactual_scoring import exact, generate
 from serac_cli.training.counterfactual_examples import WEIGHTS, load_sources
 from serac_cli.training.counterfactual_loop import Progress, TrainingConfig, train
-from serac_cli.training.sources import dev_subjects
+from serac_cli.training.sources import reserved
 
 __all__ = ["CounterfactualTraining", "save_component", "train_counterfactual"]
 
@@ -56,7 +56,7 @@ def train_counterfactual(
     ``dev_queries`` queries of each hand-written kind and task, at every checkpoint. Raises ComponentError where
     ``data`` has no training sets, ModelUnreadable for the base.
     """
-    sources = load_sources(run.data / "train", dev_subjects(run.data / "dev"))
+    sources = load_sources(run.data / "train", reserved(run.data / "dev"))
     if "natural_edits" not in sources and "zsre" not in sources:
         raise ComponentError(
             f"no training sets in {run.data / 'train'}", "--data names the folder of train/ and dev/"

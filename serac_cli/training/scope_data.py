@@ -50,7 +50,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     """
     rng = random.Random(seed)
     train = data / "train"
-    excluded = sources.dev_subjects(data / "dev")
+    excluded = sources.reserved(data / "dev")
 
     def some(records: Sequence[Record], number: int) -> list[Record]:
         return rng.sample(list(records), min(len(records), round(number * scale)))
@@ -58,16 +58,12 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     pairs: list[Pair] = []
 
     # 1. Hand-written sets, several epochs of them
-    written = sources.written
-    natural = sources.natural_edits(train / "natural_edits.jsonl", written("edits"))
-    stances = sources.natural_stance(train / "natural_stance.jsonl", written("stance"))
-    stances = [stance for stance in stances if keep(stance.topic, excluded)]
-    evidence = sources.natural_evidence(train / "natural_evidence.jsonl", written("evidence"))
+    ours = sources.hand_written(train, excluded)
     for _ in range(max(1, round(2 * scale))):
-        pairs += natural_pairs(natural, rng)
+        pairs += natural_pairs(ours.edits, rng)
     for _ in range(max(1, round(3 * scale))):
-        pairs += stance_pairs(stances, rng)
-        pairs += evidence_pairs(evidence, rng)
+        pairs += stance_pairs(ours.stances, rng)
+        pairs += evidence_pairs(ours.evidence, rng)
 
     # 2. Public edits
     zsre = sources.zsre(train / "zsre_train.json")
@@ -115,7 +111,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     ]
     pairs += prefixed([p for p in from_facts if p.kind == "cloze"], [record.text for record in public], rng)
     pairs += evidence_pairs(public, rng)
-    pairs += near_evidence_pairs([*public, *evidence], encode, rng)
+    pairs += near_evidence_pairs([*public, *ours.evidence], encode, rng)
     pairs += count_pairs(round(1500 * scale), rng)
     pairs += question_pairs(
         [
@@ -139,7 +135,8 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     pairs += opinion_pairs(some(entities, 2000), some(about, 3000), rng)
 
     # 6. Near-misses mined with the encoder: queries of other edits, real queries
-    pairs += mined_pairs(pairs, some(real_queries(train, measuring=False), 9000), encode, rng)
+    real = [query for query in real_queries(train, measuring=False) if keep(query.text, excluded)]
+    pairs += mined_pairs(pairs, some(real, 9000), encode, rng)
     rng.shuffle(pairs)
     for source, count in Counter(f"{p.source} {'in' if p.label else 'out'}" for p in pairs).most_common():
         logger.info("%7d pairs of %s", count, source)

@@ -145,7 +145,7 @@ def keywords(text: str, rng: random.Random) -> str:
 def chatty(text: str, rng: random.Random) -> str:
     """Returns the question with a greeting, a reason or a thank-you round it."""
     before = rng.choice(_BEFORE)
-    if before[-3] in ",:so" or before.startswith(("can", "do ")):
+    if before[: before.index("{")].rstrip().endswith((",", ":", "so")) or before.startswith(("can", "do ")):
         text = text[:1].lower() + text[1:] if text.split(" ")[0].lower() in _QUESTION_WORDS else text
     text = before.format(text)
     return rng.choice(_AFTER).format(text) if rng.random() < 0.3 else text
@@ -192,7 +192,9 @@ def yes_no(question: str, value: str, rng: random.Random) -> str:
                 f"{m['be'].capitalize()} the {m['noun']} {m['rest']} {value}?",
             ]
     elif m := re.fullmatch(
-        r"(?:Who|What) (?P<verb>\w+(?:ed|s|wrote|led|made|won|built|ran|sang)) (?P<rest>.+)", bare, re.I
+        r"(?:Who|What) (?P<verb>(?!(?:is|was|does|has)\b)\w+(?:ed|s|wrote|led|made|won|built|ran|sang)) (?P<rest>.+)",
+        bare,
+        re.I,
     ):
         candidates += [
             f"Is {value} the one who {m['verb']} {m['rest']}?",

@@ -112,11 +112,23 @@ def fill(attribute: Attribute, rng: random.Random, subject: str | None = None) -
     return Fill(attribute, subject or word(attribute.subject, rng), word(attribute.value, rng), slots)
 
 
+def alike(value: str, rng: random.Random) -> str:
+    """Returns a value that looks like a name or a number; "" for a phrase in small letters, where none makes sense."""
+    named = value != value.lower() or any(character.isdigit() for character in value)
+    return similar_name(value, rng) if named else ""
+
+
+def other_value(value: str, kind: str, rng: random.Random) -> str:
+    """Returns another value of a kind of word, perhaps one that looks like it."""
+    other = (alike(value, rng) if rng.random() < 0.5 else "") or word(kind, rng)
+    return other if other != value else f"{other} II"
+
+
 def similar_name(name: str, rng: random.Random) -> str:
     """Returns another name that looks like ``name``: one of its words or numbers, or a few letters, differ."""
     parts = name.split(" ")
     numbers = [i for i, part in enumerate(parts) if re.search(r"\d", part)]
-    if numbers and rng.random() < 0.8:
+    if numbers and (name == name.lower() or rng.random() < 0.8):
         i = rng.choice(numbers)
         old = re.search(r"\d+", parts[i])
         assert old is not None

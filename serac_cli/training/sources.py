@@ -4,8 +4,8 @@ Every loader takes the directory that holds the files and returns frozen records
 samples, shuffles or filters beyond what its docstring says. The sets themselves are not part of this
 project: each docstring names the source and the licence.
 
-:func:`dev_subjects` and :func:`keep` are the rule that keeps training apart from measuring: a record
-whose subject, entity, page or topic occurs in a dev set is not trained on.
+:func:`reserved` and :func:`keep` are the rule that keeps training apart from measuring: a record
+whose subject, entity, page or topic occurs in a dev set, or that holds a text of one, is not trained on.
 """
 
 import json
@@ -23,6 +23,7 @@ __all__ = [
     "EntityQuestion",
     "Evidence",
     "Fact",
+    "HandWritten",
     "NaturalEdit",
     "Opinions",
     "Query",
@@ -34,11 +35,11 @@ __all__ = [
     "convsent",
     "counterfact",
     "creak",
-    "dev_subjects",
     "dune",
     "entityquestions",
     "fever_symmetric",
     "fool_me_twice",
+    "hand_written",
     "keep",
     "knowedit",
     "knowedit_zsre",
@@ -51,9 +52,9 @@ __all__ = [
     "nq_open",
     "pararel_templates",
     "pararel_triples",
-    "paws",
     "personality",
     "qqp",
+    "reserved",
     "wikifactdiff",
     "written",
     "zsre",
@@ -399,15 +400,6 @@ def qqp(labelled: Path, positives: Path) -> list[QuestionPair]:
     return pairs + [QuestionPair(r[0], r[1], True, "qqp") for r in rows if len(r) == 2]
 
 
-def paws(*paths: Path) -> list[QuestionPair]:
-    """PAWS-Wiki (Zhang et al. 2019): statements of the same words in another order; free to use.
-
-    Files ``paws_wiki_dev.tsv`` and ``paws_wiki_test.tsv`` (id, sentence, sentence, label).
-    """
-    rows = (line.split("\t") for path in paths for line in path.read_text("utf-8").splitlines())
-    return [QuestionPair(r[1], r[2], r[3] == "1", "paws") for r in rows if len(r) == 4 and r[3] in "01"]
-
-
 def checklist(path: Path) -> list[QuestionPair]:
     """CheckList's suite for question pairs (Ribeiro et al. 2020): minimal pairs by capability; MIT.
 
@@ -574,23 +566,65 @@ def normalise(name: str) -> str:
     return " ".join(re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c))))
 
 
-def dev_subjects(directory: Path) -> frozenset[str]:
-    """Returns the normalised subjects, entities, pages and topics of every set in a dev directory."""
-    names: set[str] = set()
+def reserved(directory: Path) -> frozenset[str]:
+    """Returns, normalised, what the sets of a dev directory measure.
+
+    That is their subjects, entities, pages and topics; the prompts, statements, queries, evidence and claims of the
+    hand-written ones; and zsRE's queries out of scope, which are from Natural Questions as NQ-open is.
+    """
+    found: set[str] = set()
     for path in sorted(directory.glob("*.json*")):
         for r in read(path):
             rewrite = r.get("requested_rewrite") or {}
-            values = (
-                *(r.get(key) for key in ("subject", "alternative_subject", "ent", "page", "topic")),
-                rewrite.get("subject"),
-            )
-            names.update(normalise(value) for value in values if value)
-    return frozenset(names - {""})
+            names = ("subject", "alternative_subject", "ent", "page", "topic")
+            values = [*(r.get(key) for key in names), rewrite.get("subject")]
+            if path.name.startswith("natural_"):
+                values += [r.get(key) for key in ("prompt", "statement", "evidence")]
+                values += [q["q"] for side in ("in", "out") for q in r.get(side, ())]
+                values += [claim["claim"] for claim in r.get("claims", ())]
+            if path.name == "zsre_dev.json":
+                values.append(r["loc"].removeprefix("nq question: "))
+            found.update(normalise(value) for value in values if value)
+    return frozenset(found - {""})
 
 
 def keep(name: str, excluded: frozenset[str]) -> bool:
-    """Returns whether a record about ``name`` may be trained on: its name is not among the dev subjects."""
+    """Returns whether a record about ``name``, or that holds this text, may be trained on: it is not reserved."""
     return normalise(name) not in excluded
+
+
+@dataclass(frozen=True)
+class HandWritten:
+    """The hand-written training sets; empty where a directory has no such file."""
+
+    edits: tuple[NaturalEdit, ...]
+    evidence: tuple[Evidence, ...]
+    stances: tuple[Stance, ...]
+
+
+def hand_written(train: Path, excluded: frozenset[str]) -> HandWritten:
+    """Returns those of a directory, each with the one of the package, without records that hold what is reserved."""
+
+    def paths(name: str) -> tuple[Path, ...]:
+        path = train / f"natural_{name}.jsonl"
+        return (path, written(name)) if path.exists() else ()
+
+    def apart(*texts: str) -> bool:
+        return all(keep(text, excluded) for text in texts)
+
+    return HandWritten(
+        tuple(
+            edit
+            for edit in natural_edits(*paths("edits"))
+            if apart(edit.prompt, edit.statement, *(q.text for q in (*edit.inside, *edit.outside)))
+        ),
+        tuple(
+            one
+            for one in natural_evidence(*paths("evidence"))
+            if apart(one.text, *(q.text for q in one.claims))
+        ),
+        tuple(stance for stance in natural_stance(*paths("stance")) if apart(stance.topic)),
+    )
 
 
 def mentions(text: str, excluded: frozenset[str]) -> bool:
