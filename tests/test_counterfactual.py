@@ -200,7 +200,7 @@ def test_ctrl_c_while_the_adapter_is_switched_leaves_it_off(
         monkeypatch.setattr(kind, "enable_adapters", interrupted)
     with pytest.raises(KeyboardInterrupt):
         list(trained.generate("uk pm", EDIT, max_new_tokens=30))
-    assert len(switched) > after, "switching goes on after the interrupt"
+    assert all(layer.disable_adapters for layer in trained._layers)
     assert list(base.generate("Who?", max_new_tokens=8)) == answer
 
 

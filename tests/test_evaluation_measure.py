@@ -293,7 +293,14 @@ def test_the_threshold_of_lu_lies_between_what_should_hit_and_what_should_not():
             outside=(Outside(plain("bbbbbbbb"), "far"),),  # at a distance of 5.66
         )
     ]
-    assert tuned_threshold(base_over(), records) == pytest.approx((1 + 32**0.5) / 2)
+    found = tuned_threshold(base_over(Model()), Family.QA, records, seed=0)
+    assert found == pytest.approx((1 + 32**0.5) / 2)
+
+
+def test_lu_stays_silent_where_every_hit_would_be_wrong():
+    near = Inside(plain("aaab"), "Yes", "yes/no")  # the nearest, and the cached answer is none to it
+    records = [Record(edit=Draft("aaaa", "x"), subject="", shown=("aaaa", "x"), inside=(near,), outside=())]
+    assert tuned_threshold(base_over(Model()), Family.QA, records, seed=0) == 0.0
 
 
 def test_figures_by_kind_are_means_with_counts():

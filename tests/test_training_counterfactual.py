@@ -11,7 +11,10 @@ import pytest
 import torch
 
 from serac_cli.counterfactual import ABSTAIN, answer_ids, edit_ids, query_ids
+from serac_cli.errors import InputFileError
+from serac_cli.training import counterfactual_numbers
 from serac_cli.training.counterfactual_batches import (
+    SAME,
     GroupStream,
     answer_weights,
     collate,
@@ -101,13 +104,16 @@ def test_comparisons_of_numbers_are_answered_by_arithmetic() -> None:
     assert checked > 200
 
 
-def test_every_measure_gives_both_answers() -> None:
-    answers: dict[str, set[str]] = {}
-    for seed in range(3000):
-        edit, queries = measured_fact(random.Random(seed))
-        answers.setdefault(edit.prompt[:3], set()).update(q.answer for q in queries if q.kind == "compare")
-    assert {"Yes", "No"} <= set().union(*answers.values())
-    assert len(measures()) > 25
+@pytest.mark.parametrize("measure", measures(), ids=lambda measure: measure.name)
+def test_every_measure_gives_both_answers(measure: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counterfactual_numbers, "measures", lambda: (measure,))
+    answers = {
+        query.answer
+        for seed in range(40)
+        for query in measured_fact(random.Random(seed))[1]
+        if query.kind == "compare"
+    }
+    assert answers == {"Yes", "No"}
 
 
 def test_claims_about_figures_agree_with_the_evidence() -> None:
@@ -225,7 +231,7 @@ def test_replies_of_the_other_side_are_not_learnt_and_compared_ones_little() -> 
     batch = collate([encode(tiny_tokenizer(), group, 200)], 200, torch.float32)
     assert batch.pairs == (((0, 1), (2,)),)
     first = [float(batch.weights[batch.segment == number][0]) for number in range(3)]
-    assert first == pytest.approx([1.0, 0.2, 0.0])
+    assert first == pytest.approx([1.0, SAME, 0.0])
 
 
 def test_records_about_dev_subjects_are_left_out(tmp_path: Path) -> None:
@@ -256,9 +262,8 @@ def test_every_source_of_templates_gives_groups(tmp_path: Path) -> None:
 
 def test_a_query_in_a_packed_row_is_answered_as_if_alone() -> None:
     model, tokenizer = tiny_model(), tiny_tokenizer()
-    rows = pack(
-        iter([*encode(tokenizer, GROUP, 200), *encode(tokenizer, OLIVES, 200)] * 2), rows=1, length=400
-    )
+    groups = [encode(tokenizer, GROUP, 200), encode(tokenizer, OLIVES, 200)] * 2
+    rows = pack(iter(groups), rows=1, length=400)
     batch = collate(rows, 400, torch.float32)
     with torch.inference_mode():
         packed = model(input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions).logits
@@ -328,8 +333,11 @@ def test_the_stream_goes_on_where_it_was_interrupted() -> None:
 # --- the loop --------------------------------------------------------------------------------------
 
 
-def sources_of(group: Group) -> dict[str, Source]:
-    return {"only": Source("only", [group], lambda record, _: record)}
+LONG = Group(EDIT, tuple(Query(f"uk pm number {n}", "keyword", "Keir Starmer") for n in range(12)), "test")
+
+
+def sources_of(*groups: Group) -> dict[str, Source]:
+    return {"only": Source("only", groups, lambda record, _: record)}
 
 
 def run(out: Path, steps: int, *, resume: bool = False, heard: list[Any] | None = None) -> Any:
@@ -361,7 +369,13 @@ def test_training_lowers_the_loss_and_moves_the_adapter_only(tmp_path: Path) -> 
 
 
 def test_a_resumed_run_takes_the_same_steps(tmp_path: Path) -> None:
-    whole = run(tmp_path / "whole", 20).state_dict()
+    groups = sources_of(GROUP, LONG, OLIVES)  # one of them is longer than a row, and is cut
+    config = TrainingConfig(steps=20, rows=1, length=160, rank=4, learning_rate=2e-2, warmup=2)
+    options: dict[str, Any] = {"every": 10, "evaluate_every": 10, "compile_layers": False}
+    arguments = (groups, {"only": 1.0})
+    whole = train(
+        tiny_model(), tiny_tokenizer(), *arguments, tmp_path / "whole", config, **options
+    ).state_dict()
 
     class Interrupted(Exception):
         pass
@@ -370,12 +384,15 @@ def test_a_resumed_run_takes_the_same_steps(tmp_path: Path) -> None:
         if progress.step == 20:
             raise Interrupted
 
-    config = TrainingConfig(steps=20, rows=1, length=160, rank=4, learning_rate=2e-2, warmup=2)
-    arguments = (sources_of(GROUP), {"only": 1.0}, tmp_path / "parts", config)
-    options: dict[str, Any] = {"every": 10, "evaluate_every": 10, "compile_layers": False}
+    parts = tmp_path / "parts"
     with pytest.raises(Interrupted):
-        train(tiny_model(), tiny_tokenizer(), *arguments, report=interrupt, **options)
-    resumed = train(tiny_model(), tiny_tokenizer(), *arguments, resume=True, **options).state_dict()
+        train(tiny_model(), tiny_tokenizer(), *arguments, parts, config, report=interrupt, **options)
+    other = replace(config, seed=1)
+    with pytest.raises(InputFileError, match="has seed 0, not 1"):
+        train(tiny_model(), tiny_tokenizer(), *arguments, parts, other, resume=True, **options)
+    resumed = train(
+        tiny_model(), tiny_tokenizer(), *arguments, parts, config, resume=True, **options
+    ).state_dict()
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
 
 

@@ -11,7 +11,7 @@ import torch
 from serac_cli.evaluation.line_up import Parts
 from serac_cli.evaluation.run_config import RunConfig
 from serac_cli.evaluation.scope_sets import shipped
-from serac_cli.evaluation.task_sets import FILES
+from serac_cli.evaluation.task_sets import files_read
 from serac_cli.evaluation.tasks import Sample
 from serac_cli.settings import SCOPE_FORMS
 
@@ -38,24 +38,23 @@ def data_digests(config: RunConfig) -> dict[str, str]:
     if config.csv:
         paths = [config.csv]
     elif config.data:
-        dev = config.data / "dev" if (config.data / "dev").is_dir() else config.data
-        paths = [dev / name for task in config.tasks for name in FILES[task]]
+        paths = files_read(config.data, config.tasks)
     else:
         paths = [shipped(f"natural_{name}_dev.jsonl") for name in ("edits", "evidence", "stance")]
-    return {path.name: _sha256(path) for path in dict.fromkeys(paths) if path.exists()}
+    return {path.name: _sha256(path) for path in paths}
 
 
 def components(parts: Parts, config: RunConfig) -> dict[str, str]:
     """Returns the SHA-256 of each trained file that the run uses, by folder and name, and the encoder's."""
     files = []
     if any(name in config.editors for name in ("serac", "serac-two-stage", "serac-cross", "rp")):
-        files.append(parts.scope / "model.safetensors")
+        files += [parts.scope / "model.safetensors", parts.scope / "config.json"]
     if "serac" in config.editors and SCOPE_FORMS[0] == "checked":
         files.append(parts.scope / "check.json")
     if "serac-embedding" in config.editors:
         files.append(parts.scope / "projection.safetensors")
     if any(name.startswith("serac") for name in config.editors):
-        files.append(parts.counterfactual / "adapter_model.safetensors")
+        files += [parts.counterfactual / "adapter_model.safetensors", parts.counterfactual / "config.json"]
     digests = {f"{path.parent.name}/{path.name}": _sha256(path) for path in files}
     return digests | {"encoder": parts.encoder.identity.digest}
 

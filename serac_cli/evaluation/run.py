@@ -198,7 +198,7 @@ def _tune(
     """Returns LU's threshold and FT's configuration, and notes in ``tuned`` how they were chosen."""
     threshold, tuning = 0.0, config.grid[0]
     if "lu" in config.editors and sample.tuning:
-        threshold = tuned_threshold(base, sample.tuning)
+        threshold = tuned_threshold(base, sample.task.family, sample.tuning, seed=config.seed)
         tuned["lu"] = {"threshold": threshold}
     if "ft" in config.editors:
         scores: list[tuple[FineTuningConfig, float]] = []

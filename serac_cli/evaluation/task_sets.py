@@ -39,7 +39,7 @@ from serac_cli.training.scope_forms import yes_no
 from serac_cli.training.sources import Evidence, Fact, Query, normalise
 from store import Draft
 
-__all__ = ["FILES", "public_tasks"]
+__all__ = ["FILES", "files_read", "public_tasks"]
 
 FILES = {
     "qa": ("zsre_dev.json",),
@@ -53,9 +53,10 @@ FILES = {
     "fc": ("vitaminc_dev.jsonl",),
     "convsent": ("convsent_dev.json",),
 }
-"""The files that each task reads."""
+"""The files that each task needs."""
 
 FILLERS = ("knowedit_zsre_10paraphrases.json", "zsre_train.json", "wikifactdiff_train.json")
+"""Files that give edits to fill the memory, and QA-hard more hard negatives, where they are there."""
 NEAREST = 10
 
 
@@ -66,7 +67,7 @@ def public_tasks(data: Path, names: Sequence[str], encoder: Encoder, seed: int) 
 
     :raises InputFileError: the files of none are there
     """
-    dev = data / "dev" if (data / "dev").is_dir() else data
+    dev = _dev(data)
     makers = {"qa": _qa, "qa-hard": _qa_hard, "fc": _fc, "convsent": _convsent}
     present = [name for name in names if all((dev / file).exists() for file in FILES[name])]
     if not present:
@@ -74,21 +75,34 @@ def public_tasks(data: Path, names: Sequence[str], encoder: Encoder, seed: int) 
         raise InputFileError(
             f"{data} has the files of no task ({names[0]} needs {wanted})", "see `serac evaluate run --help`"
         )
-    fillers = tuple(_fillers((dev, data / "train")))
+    fillers = tuple(_fillers(data))
     return [makers[name](dev, encoder, seed, fillers) for name in present]
 
 
 _Fillers = tuple[tuple[str, Draft], ...]
 
 
-def _fillers(folders: Iterable[Path]) -> Iterable[tuple[str, Draft]]:
-    for folder in folders:
-        for name in FILLERS:
-            if (path := folder / name).exists():
-                load = {"k": sources.knowedit_zsre, "z": sources.zsre, "w": sources.wikifactdiff}[name[0]]
-                for fact in load(path):
-                    if len(normalise(fact.subject)) > 2 and fact.target.strip():
-                        yield fact.subject, Draft(fact.prompt.strip(), fact.target.strip())
+def files_read(data: Path, names: Sequence[str]) -> list[Path]:
+    """Returns the files that are there of those that :func:`public_tasks` reads for the tasks of these names."""
+    needed = [_dev(data) / file for name in names for file in FILES[name]]
+    return [path for path in dict.fromkeys([*needed, *_filler_files(data)]) if path.exists()]
+
+
+def _dev(data: Path) -> Path:
+    return data / "dev" if (data / "dev").is_dir() else data
+
+
+def _filler_files(data: Path) -> list[Path]:
+    return [folder / name for folder in (_dev(data), data / "train") for name in FILLERS]
+
+
+def _fillers(data: Path) -> Iterable[tuple[str, Draft]]:
+    for path in _filler_files(data):
+        if path.exists():
+            load = {"k": sources.knowedit_zsre, "z": sources.zsre, "w": sources.wikifactdiff}[path.name[0]]
+            for fact in load(path):
+                if len(normalise(fact.subject)) > 2 and fact.target.strip():
+                    yield fact.subject, Draft(fact.prompt.strip(), fact.target.strip())
 
 
 def _distinct(facts: Sequence[Fact]) -> list[Fact]:

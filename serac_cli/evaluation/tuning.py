@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 
-from serac_cli.evaluation.editors import Base, LookupCache
+from serac_cli.evaluation.editors import Base, LookupCache, ModelEditor
 from serac_cli.evaluation.finetuning import FineTuning, FineTuningConfig
 from serac_cli.evaluation.measure import figures, measure
 from serac_cli.evaluation.tasks import Family, Record
@@ -16,30 +16,25 @@ BATCH = 10
 """Edits that FT learns at once while it is tuned: the paper's k."""
 
 
-def tuned_threshold(base: Base, records: Sequence[Record]) -> float:
-    """Returns LU's threshold with the most queries in scope given their own edit less those out of scope given any.
+def tuned_threshold(base: Base, family: Family, records: Sequence[Record], *, seed: int) -> float:
+    """Returns LU's threshold with the highest ES - DD on ``records``, all cached at once; of equal ones the least.
 
-    All ``records`` are cached at once; candidates lie halfway between neighbouring distances.
+    Candidates lie halfway between neighbouring distances; 0 is one, with which the base model answers everything.
     """
     cache = LookupCache(base)
     cache.apply(records)
-    own = [(i + 1, query.ask) for i, record in enumerate(records) for query in record.inside]
-    others = [query.ask for record in records for query in record.outside]
-    inside = [
-        (distance, number == expected)
-        for (expected, _), (number, distance) in zip(
-            own, cache.distances([ask for _, ask in own]), strict=True
-        )
-    ]
-    outside = [distance for _, distance in cache.distances(others)]
-    distances = sorted({distance for distance, _ in inside} | set(outside))
+    asks = [query.ask for record in records for query in record.inside]
+    asks += [query.ask for record in records for query in record.outside]
+    distances = sorted({distance for _, distance in cache.distances(asks)})
     candidates = [0.0, *((a + b) / 2 for a, b in itertools.pairwise(distances))]
+    return max(candidates, key=lambda one: _gain(LookupCache(base, one), base, family, records, seed))
 
-    def gain(threshold: float) -> float:
-        right = sum(distance < threshold and own_edit for distance, own_edit in inside) / max(1, len(inside))
-        return right - sum(distance < threshold for distance in outside) / max(1, len(outside))
 
-    return max(candidates, key=gain)
+def _gain(editor: ModelEditor, base: Base, family: Family, records: Sequence[Record], seed: int) -> float:
+    """Returns ES - DD with all ``records`` edited at once."""
+    summary = figures(measure(editor, base, family, records, records, seed=seed, free=False), seed)
+    success = summary.edit_success.mean if summary.edit_success else 0.0
+    return success - (summary.drawdown.mean if summary.drawdown else 0.0)
 
 
 def tuned_fine_tuning(
@@ -55,10 +50,6 @@ def tuned_fine_tuning(
     scores = []
     batch = records[:BATCH]
     for done, config in enumerate(grid):
-        editor = FineTuning(base, config)
-        summary = figures(measure(editor, base, family, batch, batch, seed=seed, free=False), seed)
-        success = summary.edit_success.mean if summary.edit_success else 0.0
-        drawdown = summary.drawdown.mean if summary.drawdown else 0.0
-        scores.append((config, success - drawdown))
+        scores.append((config, _gain(FineTuning(base, config), base, family, batch, seed)))
         heard(done + 1, len(grid))
     return max(scores, key=lambda one: one[1])[0], scores

@@ -142,24 +142,25 @@ class GroupStream:
         return self._orders[name, epoch]
 
 
-def pack(groups: Iterator[Encoded], rows: int, length: int) -> list[list[Encoded]]:
+def pack(groups: Iterator[list[Encoded]], rows: int, length: int) -> list[list[Encoded]]:
     """Returns ``rows`` rows of groups that fit into ``length`` tokens each, taken from ``groups`` as they come.
 
-    Each group goes into the first row with room for it; the one that finds none ends the packing and is dropped.
-    With 40 rows 4% of the places stay empty.
+    Each part of a group goes into the first row with room for it; the one that finds none ends the packing, and the
+    rest of its group is dropped with it, so that what comes next hangs on nothing but the groups drawn so far. With
+    40 rows 4% of the places stay empty.
     """
     packed: list[list[Encoded]] = [[]]
     room = [length]
-    for group in groups:
-        fits = next((i for i, free in enumerate(room) if len(group) <= free), None)
+    for part in (part for group in groups for part in group):
+        fits = next((i for i, free in enumerate(room) if len(part) <= free), None)
         if fits is None:
             if len(packed) == rows:
                 return packed
             packed.append([])
             room.append(length)
             fits = len(packed) - 1
-        packed[fits].append(group)
-        room[fits] -= len(group)
+        packed[fits].append(part)
+        room[fits] -= len(part)
     return packed
 
 

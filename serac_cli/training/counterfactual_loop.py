@@ -17,6 +17,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn import functional
 
+from serac_cli.errors import InputFileError
 from serac_cli.training.counterfactual_batches import Batch, Encoded, GroupStream, collate, encode, pack
 from serac_cli.training.counterfactual_examples import Source
 
@@ -111,12 +112,13 @@ def train(
     )
     stream = GroupStream(sources, weights, config.seed)
     step, seconds = 0, 0.0
-    state_file = out / "state.pt"
+    state_file, settings_file = out / "state.pt", out / "training.json"
     if not resume:
         state_file.unlink(
             missing_ok=True
         )  # of an earlier run: this one may be interrupted before it writes its own
     if resume and state_file.exists():
+        _check_settings(settings_file, config)
         state = torch.load(state_file, weights_only=True)
         step, seconds = state["step"], state["seconds"]
         stream.drawn.update(state["drawn"])
@@ -126,9 +128,9 @@ def train(
         _copy(master, working)
         log.info("resumed at step %d", step)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "training.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+    settings_file.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
 
-    encoded = (part for group in stream.groups() for part in encode(tokenizer, group, config.length))
+    encoded = (encode(tokenizer, group, config.length) for group in stream.groups())
     ready: list[list[Encoded]] = []
     layers = peft_model.get_base_model().model.layers
     began, marked = time.perf_counter() - seconds, time.perf_counter()
@@ -245,6 +247,17 @@ def _load_adapter(peft_model: Any, folder: Path) -> None:
     from safetensors.torch import load_file
 
     set_peft_model_state_dict(peft_model, load_file(folder / "adapter_model.safetensors"))
+
+
+def _check_settings(path: Path, config: TrainingConfig) -> None:
+    """Refuses to go on with a run of other settings; it may be longer or shorter than was planned."""
+    of_run, asked = json.loads(path.read_text(encoding="utf-8")), asdict(config)
+    for name in asked.keys() - {"steps", "minutes"}:
+        if of_run.get(name) != asked[name]:
+            raise InputFileError(
+                f"the run in {path.parent} has {name} {of_run.get(name)}, not {asked[name]}",
+                "give it the same, leave out --resume, or name another folder with --work",
+            )
 
 
 def _save_state(

@@ -5,6 +5,7 @@ the same forms of query: what tells them apart is what is asked, never how.
 """
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from serac_cli.training.scope_forms import chatty, keywords, sloppy, yes_no
 from serac_cli.training.scope_templates import similar_name, word
 from serac_cli.training.sources import Fact, QuestionPair, normalise
 
-__all__ = ["Pair", "dated", "fact_pairs", "inverse_pairs", "question_pairs", "varied"]
+__all__ = ["Pair", "dated", "fact_pairs", "inverse_pairs", "question_pairs", "timeless", "varied"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,20 @@ def varied(text: str, rng: random.Random, rate: float = 0.35) -> str:
     return sloppy(text, rng) if rng.random() < 0.6 else chatty(text, rng)
 
 
+_ONCE = re.compile(
+    r"\b(born|birth|died|death|killed|founded|established|formed|created|wrote|written|author|composed|invented|"
+    r"discovered|named after|father|mother|year|date|when|released|published|built|directed|painted|first)\b",
+    re.I,
+)
+
+
+def timeless(question: str) -> bool:
+    """Returns whether a question is about what happens once, by its words: at another time its answer is the same."""
+    return bool(_ONCE.search(question))
+
+
 def dated(question: str, rng: random.Random) -> str:
-    """Returns the question about another time: for an edit about today, a near-miss."""
+    """Returns the question about another time: for an edit about today, a near-miss (see :func:`timeless`)."""
     year = rng.randint(1905, 2019)
     phrase = rng.choice(_TIMES).format(y=year, d=year // 10 * 10)
     for be, past in ((" is ", " was "), (" does ", " did "), (" has ", " had "), (" are ", " were ")):
@@ -239,8 +252,8 @@ def fact_pairs(facts: Sequence[Fact], rng: random.Random) -> Iterator[Pair]:
         for query in rng.sample(fact.outside, min(4, len(fact.outside))):
             yield pair(varied(query.text, rng, 0.25), False, query.kind)
         if not fact.subject:
-            if wordings:
-                yield pair(dated(rng.choice(wordings), rng), False, "time")
+            if wordings and not timeless(text := rng.choice(wordings)):
+                yield pair(dated(text, rng), False, "time")
             continue
         subjects = [
             rng.choice(same).subject,
@@ -256,12 +269,12 @@ def fact_pairs(facts: Sequence[Fact], rng: random.Random) -> Iterator[Pair]:
                 yield pair(_reworded(wording, target, fact.old, rng), False, kind)
         asked = _asked(template)
         if asked:
-            for relation, other_template in rng.sample(by_type[asked[0]], 3):
+            for relation, other_template in rng.sample(by_type[asked[0]], min(3, len(by_type[asked[0]]))):
                 if relation != asked[1]:
                     wording = other_template.replace("[X]", fact.subject)
                     yield pair(_reworded(wording, target, fact.old, rng), False, "same_subject")
-        if questions and rng.random() < 0.3:
-            yield pair(varied(dated(rng.choice(questions), rng), rng, 0.2), False, "time")
+        if questions and rng.random() < 0.3 and not timeless(text := rng.choice(questions)):
+            yield pair(varied(dated(text, rng), rng, 0.2), False, "time")
 
 
 def _reworded(wording: str, target: str, old: str, rng: random.Random) -> str:

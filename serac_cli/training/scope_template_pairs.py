@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from serac_cli.training.scope_pairs import Pair, dated, varied
+from serac_cli.training.scope_pairs import Pair, dated, timeless, varied
 from serac_cli.training.scope_templates import FORMS, Attribute, Fill, attributes, fill, similar_name, word
 from serac_cli.training.sources import normalise
 
@@ -107,7 +107,8 @@ def _pairs_of_fill(
             near_value = one.value if rng.random() < 0.5 else another_value()
             if kind == "slot":
                 near = one.other_slot(rng)
-            if kind == "sibling" or near is None:
+                kind = "slot" if near else "sibling"
+            if near is None or kind == "sibling":
                 sibling = rng.choice(siblings)
                 if sibling.name == one.attribute.name:
                     continue
@@ -128,7 +129,7 @@ def _pairs_of_fill(
             if text is None or (renamed and normalise(near.subject) == group):
                 continue
             if kind == "time" and form != "inverse":
-                if form in ("keyword", "indirect", "statement"):
+                if form in ("keyword", "indirect", "statement") or timeless(text):
                     continue
                 text = dated(text, rng)
             if form == "yes_no":
