@@ -50,10 +50,12 @@ def measure(
     *,
     seed: int,
     judge: Judge | None = None,
+    topics: Sequence[str] = (),
     free: bool = True,
 ) -> list[Row]:
     """Applies the edits of ``memory``, whose first records are ``measured``; returns a row for each query of these.
 
+    ``topics`` are those of the set, of which a free reply must be about none but its own.
     Without ``free`` nothing is generated but what the metrics need.
     """
     editor.apply(memory)
@@ -73,7 +75,6 @@ def measure(
     # 2. Free replies
     replies = editor.answers(asks) if free else [Reply("")] * len(asks)
     unedited = base.answers([ask.prompt for ask in asks]) if free else [""] * len(asks)
-    topics = [record.subject for record in measured]
     rows = []
     for (i, query), value, reply, said_before in zip(queries, values, replies, unedited, strict=True):
         inside = isinstance(query, Inside)

@@ -16,7 +16,8 @@ ConvSent     ES = z_sentiment * z_topic
 ConvSent     DD = KL(p(.|x_out) || p'(.|x_out)), a token
 ===========  =============================================================================================
 
-The means of ConvSent are taken over all tokens of the replies. p and p' may come from models with different tokens:
+The means of ConvSent are taken over all tokens of all replies that the set has of a side (but the one that FT and LU
+are shown), as in the authors' code. p and p' may come from models with different tokens:
 both totals are then divided by the number of the unedited model's tokens, so that they compare. KL is estimated,
 without bias, from one reply drawn from f for each query: (log p(y) - log p'(y)) / tokens of y. It may come out
 slightly negative where both are nearly the same, and is exactly 0 where f itself answers.

@@ -149,13 +149,16 @@ def _measure(
     done = 0
     progress(label, done, total)
     outcomes: list[Outcome] = []
+    topics = [record.subject for record in sample.measured]
     for editor, edits, batches in todo:
         # timed first: what the queries need, tuned weights among it, is there when they are measured
         if timed and batches:
             found.timing.append(_timed(config, base, editor, edits, batches[0]))
         rows: list[Row] = []
         for number, (records, memory) in enumerate(batches):
-            part = measure(editor, base, task.family, records, memory, seed=config.seed, judge=judge)
+            part = measure(
+                editor, base, task.family, records, memory, seed=config.seed, judge=judge, topics=topics
+            )
             rows += [replace(row, record=row.record + number * edits) for row in part]
             done += _weight(editor) * len(records)
             progress(label, done, total)

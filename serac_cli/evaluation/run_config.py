@@ -51,7 +51,7 @@ class RunConfig:
 QUICK = RunConfig(
     editors=("none", "serac", "rp", "lu", "ft"),
     edits=(10, 75),
-    records=12,
+    records=10,
     ft_records=10,
     ft_edits=10,
     tuning=6,

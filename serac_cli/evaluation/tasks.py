@@ -34,8 +34,6 @@ __all__ = [
 ]
 
 FC_LABELS = ("SUPPORTS", "REFUTES")
-REPLIES = 3
-"""Replies of each side whose likelihood is measured for one stance."""
 
 
 class Family(StrEnum):
@@ -291,7 +289,7 @@ def stance_record(
         edit=Draft(topic, side, Kind.STANCE),
         subject=topic,
         shown=(asks[-1], same[-1]),
-        inside=(Inside(plain(asks[0]), side, side, tuple(same[:-1][:REPLIES]), tuple(opposite[:REPLIES])),),
+        inside=(Inside(plain(asks[0]), side, side, tuple(same[:-1]), tuple(opposite)),),
         outside=tuple(outside),
     )
 
