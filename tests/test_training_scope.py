@@ -130,6 +130,29 @@ def test_fact_pairs_put_other_subjects_out_of_scope():
             assert subject in pair.query.lower() or pair.kind == "yes_no" or pair.query.islower()
 
 
+def test_a_question_about_what_happens_once_is_never_moved_in_time():
+    born = [replace(fact, prompt=f"Where was {fact.subject} born?", inside=()) for fact in FACTS]
+    leads = [replace(fact, prompt=f"Who manages {fact.subject}?", inside=()) for fact in FACTS]
+    kinds = [
+        {pair.kind for seed in range(20) for pair in fact_pairs(facts, random.Random(seed))}
+        for facts in (born, leads)
+    ]
+    assert "time" not in kinds[0]
+    assert "time" in kinds[1]
+
+
+def test_a_single_fact_of_its_type_makes_pairs_too():
+    assert list(fact_pairs(FACTS[:1], random.Random(0)))
+
+
+def test_a_yes_no_question_has_one_verb():
+    asked = {yes_no("Who is Ann Lee married to?", "Bo", random.Random(seed)) for seed in range(30)}
+    assert not any("who is Ann" in text for text in asked)
+    assert "Is Bo the one who manages Ann Lee?" in {
+        yes_no("Who manages Ann Lee?", "Bo", random.Random(seed)) for seed in range(30)
+    }
+
+
 def test_inverse_pairs_ask_for_the_subject_of_the_edits_own_target():
     pairs = [p for p in inverse_pairs(FACTS, random.Random(0)) if p.kind == "inverse"]
     assert pairs
