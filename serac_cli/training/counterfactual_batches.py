@@ -19,7 +19,7 @@ from serac_cli.training.counterfactual_facts import Group
 
 __all__ = ["Batch", "GroupStream", "collate", "encode"]
 
-SAME = 0.4
+SAME = 0.2
 """The weight of replies that are there to be compared: they are likely, but not what is said."""
 
 

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 POOL = 10
 """Batches that are packed together; a checkpoint is due between two such pools, so that resuming repeats nothing."""
-BAND = 2.0
+BAND = 4.0
 """How much further apart than the margin the two sides of a stance may be, in nats per token."""
 
 
