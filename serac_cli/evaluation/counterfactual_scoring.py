@@ -47,17 +47,15 @@ def score(
     tokenizer: Any,
     cases: Sequence[Case],
     *,
-    prompt: Callable[[Any, Case], list[int]] | None = None,
     tokens: int = 4096,
     heard: Heard = lambda *_: None,
 ) -> list[Scored]:
     """Returns the teacher-forced figures of each case, in order.
 
-    ``prompt`` gives the tokens before the answer, by default the counterfactual model's prompt. ``tokens`` bounds
-    a batch with its padding.
+    ``tokens`` bounds a batch with its padding.
     """
     abstain = int(tokenizer.convert_tokens_to_ids(ABSTAIN))
-    prompts = [(prompt or _prompt)(tokenizer, case) for case in cases]
+    prompts = [_prompt(tokenizer, case) for case in cases]
     answers = [answer_ids(tokenizer, case.answer) for case in cases]
     results: list[Scored | None] = [None] * len(cases)
     done = 0

@@ -13,9 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serac_cli.backends.local import LocalModel
+from serac_cli.backends.scoring import ScoringModel, likelihoods
+from serac_cli.counterfactual import answer_ids, edit_ids, query_ids
 from serac_cli.errors import ComponentError
+from serac_cli.evaluation import metrics
 from serac_cli.evaluation.counterfactual_cases import Case, StanceTopic
-from serac_cli.evaluation.counterfactual_scoring import generate, score
+from serac_cli.evaluation.counterfactual_scoring import generate
+from serac_cli.protocols import Likelihood
 from serac_cli.training.sources import normalise
 from store import Draft, Kind
 
@@ -26,9 +31,8 @@ __all__ = ["Judge", "StanceFigures", "measure_stance"]
 class StanceFigures:
     """Means over topics and both sides, from 0 to 1.
 
-    ``sentiment`` is sigma(mean log p of same-side replies - of opposite replies), the mean taken over all their tokens;
-    ``edit_success`` is that times min(1, exp(after - before)), the same replies' mean log p under the edited and
-    the unedited model. ``right_side`` and ``on_topic`` are shares of free replies, ``both`` of both at once;
+    ``edit_success`` is ConvSent's of :mod:`serac_cli.evaluation.metrics`, ``sentiment`` its first factor, over all
+    human replies of a topic. ``right_side`` and ``on_topic`` are shares of free replies, ``both`` of both at once;
     ``judge_right`` is the share of human replies on whose side VADER agrees, ``judge_wrong`` where it says the other.
     """
 
@@ -41,6 +45,10 @@ class StanceFigures:
     judge_right: float
     judge_wrong: float
     samples: tuple[tuple[str, str, str], ...]
+
+
+CHUNK = 256
+"""Replies read between two reports of progress."""
 
 
 class Judge:
@@ -100,19 +108,35 @@ def measure_stance(
             )
             spans.append((len(cases), len(same), len(opposite)))
             cases += [Case(edit, ask, reply, side) for reply in (*same, *opposite)]
-    after = score(model, tokenizer, cases, heard=heard)
+    after: list[Likelihood] = []
+    for at in range(0, len(cases), CHUNK):
+        read = [
+            (
+                [*edit_ids(tokenizer, case.edit), *query_ids(tokenizer, case.query, Kind.STANCE)],
+                answer_ids(tokenizer, case.answer),
+            )
+            for case in cases[at : at + CHUNK]
+        ]
+        after += likelihoods(model, tokenizer, read)
+        heard(len(after), len(cases))
     with model.disable_adapter():
-        before = score(model, tokenizer, cases, prompt=unedited_prompt)
-    lengths = [len(tokenizer(case.answer)["input_ids"]) + 1 for case in cases]
+        unedited = ScoringModel(LocalModel("", model, tokenizer))
+        before = unedited.log_likelihoods([(case.query, case.answer) for case in cases])
+    tokens = [len(one.log_probabilities) for one in before]
     sentiment, success = [], []
     for start, same_count, opposite_count in spans:
-        middle, end = start + same_count, start + same_count + opposite_count
-        gap = _mean(after, lengths, start, middle) - _mean(after, lengths, middle, end)
-        kept = math.exp(
-            min(0.0, _mean(after, lengths, start, middle) - _mean(before, lengths, start, middle))
+        own = slice(start, start + same_count)
+        other = slice(own.stop, own.stop + opposite_count)
+        same_after = metrics.mean_log_probability(after[own], tokens[own])
+        opposite_after = metrics.mean_log_probability(after[other], tokens[other])
+        sentiment.append(1 / (1 + math.exp(opposite_after - same_after)))
+        success.append(
+            metrics.stance_success(
+                same_before=metrics.mean_log_probability(before[own], tokens[own]),
+                same_after=same_after,
+                opposite_after=opposite_after,
+            )
         )
-        sentiment.append(1 / (1 + math.exp(-gap)))
-        success.append(sentiment[-1] * kept)
 
     # 2. Free replies, judged
     asked = [
@@ -144,21 +168,6 @@ def measure_stance(
         judge_wrong=_average([verdict not in (side, "neutral") for side, verdict in verdicts]),
         samples=tuple((c.query, c.edit.target, r) for c, r in list(zip(asked, replies, strict=True))[:12]),
     )
-
-
-def unedited_prompt(tokenizer: Any, case: Case) -> list[int]:
-    """Returns the prompt of the model without an edit: the query alone, in the base model's own template."""
-    if tokenizer.chat_template is None:
-        return list(tokenizer(case.query)["input_ids"])
-    message = [{"role": "user", "content": case.query}]
-    return list(
-        tokenizer.apply_chat_template(message, add_generation_prompt=True, return_dict=True)["input_ids"]
-    )
-
-
-def _mean(scored: Sequence[Any], lengths: Sequence[int], start: int, end: int) -> float:
-    total = sum(lengths[start:end])
-    return float(sum(scored[i].log_probability * lengths[i] for i in range(start, end)) / total)
 
 
 def _average(values: Sequence[float]) -> float:
