@@ -55,10 +55,14 @@ def restore(memory: Memory, edit_ids: Sequence[int], output: "Output", *, reason
 def undo(memory: Memory, output: "Output") -> None:
     """Reverts the newest change and says what that was. Raises NothingToUndo."""
     event = memory.undo(author=user())
-    undone = memory.events(batch=event.undoes)
+    undone = memory.events(batch=event.undoes)[::-1]
     by = undone[0].author
     whose = f" by {by}" if by not in ("", user()) else ""
-    output.note(f"undone: {undone[0].action} {listed(sorted({one.edit_id for one in undone}))}{whose}")
+    done = [
+        f"{action} {listed(one.edit_id for one in undone if one.action is action)}"
+        for action in dict.fromkeys(one.action for one in undone)
+    ]
+    output.note(f"undone: {', '.join(done)}{whose}")
 
 
 def user() -> str:

@@ -345,6 +345,12 @@ def test_history_and_show_tell_what_changed(memory):
     assert "undone: update edit 3" in serac("edit", "undo").stderr
 
 
+def test_undoing_a_replacement_tells_both_halves(memory):
+    with Memory.open(memory) as opened:
+        opened.add([Draft("What is the number of room 3?", "33")], replaces=[4])
+    assert serac("edit", "undo").stderr.strip() == "undone: add edit 1001, retire edit 4"
+
+
 def test_an_expiry_can_be_given_and_taken_away(memory):
     serac("edit", "update", 3, "--expires", "2020-01-31")
     assert "2020-01-31T00:00:00.000+00:00" in serac("edit", "list", "--retired").stdout
