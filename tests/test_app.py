@@ -351,6 +351,12 @@ def test_undoing_a_replacement_tells_both_halves(memory):
     assert serac("edit", "undo").stderr.strip() == "undone: add edit 1001, retire edit 4"
 
 
+def test_a_style_before_the_command_is_refused_rather_than_ignored(memory):
+    refused = serac("edit", "--json", "list")
+    assert refused.returncode == 2
+    assert refused.stderr.strip().endswith("try `serac edit list --json`")
+
+
 def test_an_expiry_can_be_given_and_taken_away(memory):
     serac("edit", "update", 3, "--expires", "2020-01-31")
     assert "2020-01-31T00:00:00.000+00:00" in serac("edit", "list", "--retired").stdout

@@ -30,6 +30,7 @@ from serac_cli.training.counterfactual_loop import TrainingConfig, batch_loss, d
 from serac_cli.training.counterfactual_numbers import measured_fact, measures
 from serac_cli.training.counterfactual_quantities import clock, date_text, spell
 from serac_cli.training.evidence_forms import spaced, subject, unnamed
+from serac_cli.training.reserved import Reserved
 from serac_cli.training.sources import Evidence, Fact, NaturalEdit, Opinions, Query, Stance
 from store import Draft, Kind
 from tests.test_counterfactual import EDIT, tiny_model, tiny_tokenizer
@@ -245,13 +246,13 @@ def test_records_about_dev_subjects_are_left_out(tmp_path: Path) -> None:
     }
     records = [{"subject": "Ada Lovelace", **record}, {"subject": "Blaise Pascal", **record}]
     (tmp_path / "zsre_train.json").write_text(json.dumps(records))
-    sources = load_sources(tmp_path, frozenset({"ada lovelace"}))
+    sources = load_sources(tmp_path, Reserved(frozenset({"ada lovelace"})))
     assert [fact.subject for fact in sources["zsre"].records] == ["Blaise Pascal"]
     assert {"numbers", "contrast", "attributes"} <= set(sources)
 
 
 def test_every_source_of_templates_gives_groups(tmp_path: Path) -> None:
-    for source in load_sources(tmp_path, frozenset()).values():
+    for source in load_sources(tmp_path, Reserved()).values():
         groups = [source.make(record, random.Random(i)) for i, record in enumerate(source.records[:60])]
         assert all(group is not None and group.queries for group in groups)
         assert all(query.text and query.answer for group in groups if group for query in group.queries)

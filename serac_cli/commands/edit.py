@@ -57,6 +57,9 @@ def _list_by_default(
         context.obj = (context.obj or {}) | {"memory": memory}
     if context.invoked_subcommand is None:
         list_edits(context, json=json, lines=lines)
+    elif json or lines:
+        name = context.invoked_subcommand
+        raise SettingsError("--json and --nl follow the command", f"try `serac edit {name} --json`")
 
 
 @app.command()

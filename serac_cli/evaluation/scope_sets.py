@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from serac_cli.training import sources
+from serac_cli.training.reserved import mentions, reserved
 from serac_cli.training.scope_data import real_queries
 from serac_cli.training.scope_forms import yes_no
 from serac_cli.training.scope_templates import similar_name
@@ -284,10 +285,10 @@ def _phrases(text: str) -> Iterator[str]:
 
 def _mquake_set(data: Path, size: int) -> ScopeSet:
     """MQuAKE: whole statements, and questions they answer; only edits about dev subjects, which are not trained on."""
-    excluded = sources.reserved(data / "dev")
+    excluded = reserved(data / "dev")
     seen: dict[str, Fact] = {}
     for fact in sources.mquake(data / "train" / "mquake_edit_questions.json"):
-        if sources.mentions(fact.prompt, excluded) and fact.inside:
+        if mentions(fact.prompt, excluded) and fact.inside:
             seen.setdefault(fact.inside[0].text, fact)
     chosen = list(seen.values())[:size]
     owners: dict[str, set[int]] = {}

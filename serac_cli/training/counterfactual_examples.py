@@ -28,6 +28,7 @@ from serac_cli.training.counterfactual_facts import (
 from serac_cli.training.counterfactual_figures import contrast
 from serac_cli.training.counterfactual_kin import kin_fact
 from serac_cli.training.counterfactual_numbers import measured_fact
+from serac_cli.training.reserved import Reserved, hand_written, keep, mentions
 from serac_cli.training.scope_templates import attributes
 from serac_cli.training.sources import Fact, Query
 from store import Draft
@@ -67,7 +68,7 @@ WEIGHTS = {
 """How often a group of each source comes, beside the others."""
 
 
-def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
+def load_sources(data: Path, excluded: Reserved) -> dict[str, Source]:
     """Returns the sources of a directory of training sets, without records about an excluded subject.
 
     Templates need no files; sets whose files are missing are left out.
@@ -78,12 +79,12 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
         found[name] = Source(name, tuple(records), make)
 
     def facts(records: Iterable[Fact]) -> list[Fact]:
-        return [fact for fact in records if sources.keep(fact.subject, excluded) and fact.target]
+        return [fact for fact in records if keep(fact.subject, excluded) and fact.target]
 
     def file(name: str) -> Path | None:
         return data / name if (data / name).exists() else None
 
-    ours = sources.hand_written(data, excluded)
+    ours = hand_written(data, excluded)
     if ours.edits:
         add("natural_edits", ours.edits, natural_edit)
         add("edit_evidence", ours.edits, lambda record, rng: edit_evidence(record, ours.edits, rng))
@@ -111,21 +112,21 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
         same_property = by_relation(aliased)
         add("knowedit", aliased, lambda fact, rng: public_fact(fact, same_property, rng))
     if path := file("mquake_edit_questions.json"):
-        kept_statements = [f for f in sources.mquake(path) if not sources.mentions(f.prompt, excluded)]
+        kept_statements = [f for f in sources.mquake(path) if not mentions(f.prompt, excluded)]
         add("mquake", kept_statements, told_fact)
     if path := file("fever_symmetric"):
-        kept_evidence = [e for e in sources.fever_symmetric(path) if not sources.mentions(e.text, excluded)]
+        kept_evidence = [e for e in sources.fever_symmetric(path) if not mentions(e.text, excluded)]
         add("fever_symmetric", kept_evidence, evidence)
     if path := file("fool_me_twice.jsonl"):
         add(
             "fool_me_twice",
-            [e for e in sources.fool_me_twice(path) if sources.keep(e.page, excluded)],
+            [e for e in sources.fool_me_twice(path) if keep(e.page, excluded)],
             evidence,
         )
     if path := file("creak_train.jsonl"):
-        add("creak", [e for e in sources.creak(path) if sources.keep(e.page, excluded)], evidence)
+        add("creak", [e for e in sources.creak(path) if keep(e.page, excluded)], evidence)
     if path := file("convsent_train.json"):
-        opinions = [o for o in sources.convsent(path) if sources.keep(o.entity, excluded)]
+        opinions = [o for o in sources.convsent(path) if keep(o.entity, excluded)]
         add("convsent", opinions, opinion)
 
     add("numbers", range(1000), lambda _, rng: Group(*_tupled(measured_fact(rng)), "numbers"))
@@ -135,7 +136,7 @@ def load_sources(data: Path, excluded: frozenset[str]) -> dict[str, Source]:
     if path := file("entityquestions"):
         subjects: dict[str, list[sources.EntityQuestion]] = {}
         for question in sources.entityquestions(path):
-            if sources.keep(question.subject, excluded):
+            if keep(question.subject, excluded):
                 subjects.setdefault(question.relation, []).append(question)
         known = [a for a in attributes() if a.relation in subjects]
         add("relations", known, lambda attribute, rng: real_fact(attribute, subjects, rng))

@@ -16,7 +16,7 @@ from serac_cli.evaluation.counterfactual_cases import TASKS
 from serac_cli.evaluation.counterfactual_scoring import exact, generate
 from serac_cli.training.counterfactual_examples import WEIGHTS, load_sources
 from serac_cli.training.counterfactual_loop import Progress, TrainingConfig, train
-from serac_cli.training.sources import reserved
+from serac_cli.training.reserved import reserved
 
 __all__ = ["CounterfactualTraining", "save_component", "train_counterfactual"]
 

@@ -13,13 +13,14 @@ import numpy as np
 
 from serac_cli.query_files import read_queries
 from serac_cli.training import sources
+from serac_cli.training.reserved import hand_written, keep, mentions, reserved
 from serac_cli.training.scope_evidence import count_pairs, evidence_pairs, near_evidence_pairs
 from serac_cli.training.scope_forms import form
 from serac_cli.training.scope_natural import natural_pairs, opinion_pairs, stance_pairs
 from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs, question_pairs, varied
 from serac_cli.training.scope_properties import other_properties, property_pairs
 from serac_cli.training.scope_template_pairs import pools_of, template_pairs
-from serac_cli.training.sources import Query, keep, mentions
+from serac_cli.training.sources import Query
 
 if TYPE_CHECKING:
     from serac_cli.encoder import Vectors
@@ -50,7 +51,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     """
     rng = random.Random(seed)
     train = data / "train"
-    excluded = sources.reserved(data / "dev")
+    excluded = reserved(data / "dev")
 
     def some(records: Sequence[Record], number: int) -> list[Record]:
         return rng.sample(list(records), min(len(records), round(number * scale)))
@@ -58,7 +59,7 @@ def training_pairs(data: Path, seed: int, encode: Encode, scale: float = 1.0) ->
     pairs: list[Pair] = []
 
     # 1. Hand-written sets, several epochs of them
-    ours = sources.hand_written(train, excluded)
+    ours = hand_written(train, excluded)
     for _ in range(max(1, round(2 * scale))):
         pairs += natural_pairs(ours.edits, rng)
     for _ in range(max(1, round(3 * scale))):

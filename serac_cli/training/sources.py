@@ -3,9 +3,6 @@
 Every loader takes the directory that holds the files and returns frozen records in file order; none
 samples, shuffles or filters beyond what its docstring says. The sets themselves are not part of this
 project: each docstring names the source and the licence.
-
-:func:`reserved` and :func:`keep` are the rule that keeps training apart from measuring: a record
-whose subject, entity, page or topic occurs in a dev set, or that holds a text of one, is not trained on.
 """
 
 import json
@@ -13,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +19,6 @@ __all__ = [
     "EntityQuestion",
     "Evidence",
     "Fact",
-    "HandWritten",
     "NaturalEdit",
     "Opinions",
     "Query",
@@ -39,11 +34,8 @@ __all__ = [
     "entityquestions",
     "fever_symmetric",
     "fool_me_twice",
-    "hand_written",
-    "keep",
     "knowedit",
     "knowedit_zsre",
-    "mentions",
     "mquake",
     "natural_edits",
     "natural_evidence",
@@ -54,9 +46,7 @@ __all__ = [
     "pararel_triples",
     "personality",
     "qqp",
-    "reserved",
     "wikifactdiff",
-    "written",
     "zsre",
 ]
 
@@ -461,11 +451,6 @@ def creak(*paths: Path) -> list[Evidence]:
     ]
 
 
-def written(name: str) -> Path:
-    """Returns a hand-written training set that comes with the package: ``written_{edits,evidence,stance}.jsonl``."""
-    return Path(str(files("serac_cli.training") / "data" / f"written_{name}.jsonl"))
-
-
 def natural_evidence(*paths: Path) -> list[Evidence]:
     """Sentences of evidence and claims written by hand for this project, under its licence (MIT).
 
@@ -555,83 +540,9 @@ def boolq(path: Path) -> list[Query]:
     return [Query(r["subject"], "general", r["target_new"]["str"]) for r in read(path)]
 
 
-# --- keeping training and measuring apart ----------------------------------------------------------
-
-
 def normalise(name: str) -> str:
     """Returns a name without case, accents, brackets' content and punctuation, for comparing names."""
     name = name.replace("-LRB-", "(").replace("-RRB-", ")").replace("_", " ")
     name = re.sub(r"\([^)]*\)", " ", name)
     letters = unicodedata.normalize("NFKD", name.casefold())
     return " ".join(re.findall(r"\w+", "".join(c for c in letters if not unicodedata.combining(c))))
-
-
-def reserved(directory: Path) -> frozenset[str]:
-    """Returns, normalised, what the sets of a dev directory measure.
-
-    That is their subjects, entities, pages and topics; the prompts, statements, queries, evidence and claims of the
-    hand-written ones; and zsRE's queries out of scope, which are from Natural Questions as NQ-open is.
-    """
-    found: set[str] = set()
-    for path in sorted(directory.glob("*.json*")):
-        for r in read(path):
-            rewrite = r.get("requested_rewrite") or {}
-            names = ("subject", "alternative_subject", "ent", "page", "topic")
-            values = [*(r.get(key) for key in names), rewrite.get("subject")]
-            if path.name.startswith("natural_"):
-                values += [r.get(key) for key in ("prompt", "statement", "evidence")]
-                values += [q["q"] for side in ("in", "out") for q in r.get(side, ())]
-                values += [claim["claim"] for claim in r.get("claims", ())]
-            if path.name == "zsre_dev.json":
-                values.append(r["loc"].removeprefix("nq question: "))
-            found.update(normalise(value) for value in values if value)
-    return frozenset(found - {""})
-
-
-def keep(name: str, excluded: frozenset[str]) -> bool:
-    """Returns whether a record about ``name``, or that holds this text, may be trained on: it is not reserved."""
-    return normalise(name) not in excluded
-
-
-@dataclass(frozen=True)
-class HandWritten:
-    """The hand-written training sets; empty where a directory has no such file."""
-
-    edits: tuple[NaturalEdit, ...]
-    evidence: tuple[Evidence, ...]
-    stances: tuple[Stance, ...]
-
-
-def hand_written(train: Path, excluded: frozenset[str]) -> HandWritten:
-    """Returns those of a directory, each with the one of the package, without records that hold what is reserved."""
-
-    def paths(name: str) -> tuple[Path, ...]:
-        path = train / f"natural_{name}.jsonl"
-        return (path, written(name)) if path.exists() else ()
-
-    def apart(*texts: str) -> bool:
-        return all(keep(text, excluded) for text in texts)
-
-    return HandWritten(
-        tuple(
-            edit
-            for edit in natural_edits(*paths("edits"))
-            if apart(edit.prompt, edit.statement, *(q.text for q in (*edit.inside, *edit.outside)))
-        ),
-        tuple(
-            one
-            for one in natural_evidence(*paths("evidence"))
-            if apart(one.text, *(q.text for q in one.claims))
-        ),
-        tuple(stance for stance in natural_stance(*paths("stance")) if apart(stance.topic)),
-    )
-
-
-def mentions(text: str, excluded: frozenset[str]) -> bool:
-    """Returns whether a text names a dev subject of two words or more: for sets that give no subject."""
-    words = normalise(text).split()
-    return any(
-        " ".join(words[start : start + size]) in excluded
-        for size in range(2, 7)
-        for start in range(len(words) - size + 1)
-    )
