@@ -12,7 +12,7 @@ from store.edits import changed
 if TYPE_CHECKING:
     from serac_cli.render import Output
 
-__all__ = ["add", "listed", "note_rivals", "restore", "retire", "undo", "user"]
+__all__ = ["add", "listed", "note_expired", "note_rivals", "restore", "retire", "undo", "user"]
 
 
 def add(
@@ -26,6 +26,7 @@ def add(
         return step.repeats
     replaced = f", which replaces {listed(edit.id for edit in step.rivals)}" if step.rivals else ""
     output.note(f"added edit {stored[0].id}{replaced}")
+    note_expired(stored[0], output)
     _note_probes(memory, step.rivals, output)
     return stored[0]
 
@@ -71,6 +72,12 @@ def user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return ""
+
+
+def note_expired(edit: Edit, output: "Output") -> None:
+    """Tells where an edit that was just written is out of use by its own date."""
+    if edit.expires_at and edit.expires_at <= edit.updated_at:
+        output.note(f"edit {edit.id} has expired already, so it answers nothing")
 
 
 def note_rivals(memory: Memory, edits: Sequence[Edit], output: "Output") -> None:

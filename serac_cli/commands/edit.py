@@ -206,7 +206,7 @@ def update(
         raise SettingsError(
             "nothing to change", "name a field, as in --target; see `serac edit update --help`"
         )
-    from serac_cli.changes import note_rivals, user
+    from serac_cli.changes import note_expired, note_rivals, user
     from serac_cli.edit_files import entered
 
     output = output_for(json)
@@ -218,6 +218,7 @@ def update(
         vector = _encoded([draft], output) if different & {"prompt", "target", "kind"} else None
         updated = edits.update(edit_id, changes, vector=vector, author=user(), reason=reason, seen=seen)
         output.note(f"updated edit {edit_id}" if different else f"edit {edit_id} is so already")
+        note_expired(updated, output)
         note_rivals(edits, [updated], output)
         output.edits([updated]) if not json else output.record(asdict(updated))
 
