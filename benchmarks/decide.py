@@ -12,19 +12,19 @@ import random
 import tempfile
 import time
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from apply import write_edits
 
-from serac_cli.assembly import open_base, open_scope, open_trained_counterfactual
+from serac_cli.assembly import open_trained_counterfactual, scope_maker
+from serac_cli.checkpoints import component_folder
 from serac_cli.edit_files import read_edit_file
 from serac_cli.editor import encode_edits
-from serac_cli.encoder import load_encoder
+from serac_cli.encoder import EditIndex, load_encoder
 from serac_cli.evaluation.scope_sets import ScopeSet, natural_set, natural_stance_set
-from serac_cli.settings import Settings, load_settings
+from serac_cli.settings import load_settings
 from store import Draft, Memory
 
 FEW = 100
@@ -72,10 +72,9 @@ def main() -> None:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     settings, encoder = load_settings(), load_encoder()
-    trained = None
+    abstention = None
     if "checked" in chosen.forms:
-        base = open_base(settings, lambda *_: None)
-        trained = open_trained_counterfactual(settings, lambda *_: None, base)
+        abstention = open_trained_counterfactual(settings, lambda *_: None).first_token_abstains
     one = natural_set()
     asked = queries_of(one, natural_stance_set(), chosen.queries, random.Random(chosen.seed))
     times: dict[tuple[str, int, str], list[float]] = defaultdict(list)
@@ -85,8 +84,8 @@ def main() -> None:
             memory = Memory.open(Path(folder) / f"memory-{count}.db")
             fill(memory, one, count, Path(folder), encoder)
             for form in chosen.forms:
-                configured: Settings = replace(settings, scope=form)
-                scopes[form, count] = open_scope(configured, memory, encoder, trained)
+                make = scope_maker(form, component_folder("scope"), abstention)
+                scopes[form, count] = make(EditIndex(memory, encoder))
                 scopes[form, count].match(asked[0][1], k=1)
         for kind, query in asked:
             for (form, count), scope in scopes.items():

@@ -1,18 +1,20 @@
 """Changes to the memory as a user makes them, by a command or at the prompt: the change, and what to say of it."""
 
 import getpass
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from serac_cli.edit_files import Row
-from serac_cli.planning import carry_out
+from serac_cli.edit_files import Row, entered
+from serac_cli.planning import Outcome, Step, carry_out
 from store import Draft, Edit, Memory, VectorBatch
 from store.edits import changed
+from store.errors import MemoryChanged
 
 if TYPE_CHECKING:
     from serac_cli.render import Output
 
-__all__ = ["add", "listed", "note_expired", "note_rivals", "restore", "retire", "undo", "user"]
+__all__ = ["add", "listed", "note_added", "note_rivals", "restore", "retire", "undo", "update", "user"]
 
 
 def add(
@@ -26,9 +28,43 @@ def add(
         return step.repeats
     replaced = f", which replaces {listed(edit.id for edit in step.rivals)}" if step.rivals else ""
     output.note(f"added edit {stored[0].id}{replaced}")
-    note_expired(stored[0], output)
-    _note_probes(memory, step.rivals, output)
+    note_added(memory, [step], stored, output)
     return stored[0]
+
+
+def note_added(memory: Memory, steps: Sequence[Step], added: Sequence[Edit], output: "Output") -> None:
+    """Tells what follows from edits just added: which answer nothing, and which probes are not run any more."""
+    _note_expired(added, output)
+    replaced = [rival for step in steps if step.outcome is Outcome.REPLACE for rival in step.rivals]
+    _note_probes(memory, replaced, output)
+
+
+def update(
+    memory: Memory,
+    edit_id: int,
+    changes: Mapping[str, Any],
+    encode: Callable[[Sequence[Draft]], VectorBatch],
+    output: "Output",
+    *,
+    reason: str = "",
+) -> Edit:
+    """Changes fields of an edit, by name. Raises EditNotFound and InvalidEdit.
+
+    Where the memory is changed while the new text is encoded, the edit is looked at again.
+    """
+    while True:
+        seen = memory.data_version()
+        edit = memory.get(edit_id)
+        draft = entered(changed(edit, changes))
+        different = {name for name in changes if getattr(draft, name) != getattr(edit, name)}
+        vector = encode([draft]) if different & {"prompt", "target", "kind"} else None
+        with suppress(MemoryChanged):
+            updated = memory.update(edit_id, changes, vector=vector, author=user(), reason=reason, seen=seen)
+            break
+    output.note(f"updated edit {edit_id}" if different else f"edit {edit_id} is so already")
+    _note_expired([updated], output)
+    note_rivals(memory, [updated], output)
+    return updated
 
 
 def retire(memory: Memory, edit_ids: Sequence[int], output: "Output", *, reason: str = "") -> None:
@@ -74,10 +110,10 @@ def user() -> str:
         return ""
 
 
-def note_expired(edit: Edit, output: "Output") -> None:
-    """Tells where an edit that was just written is out of use by its own date."""
-    if edit.expires_at and edit.expires_at <= edit.updated_at:
-        output.note(f"edit {edit.id} has expired already, so it answers nothing")
+def _note_expired(edits: Sequence[Edit], output: "Output") -> None:
+    """Tells which edits, just written, are out of use by their own date."""
+    if gone := [edit.id for edit in edits if edit.expires_at and edit.expires_at <= edit.updated_at]:
+        output.note(f"expired already, so without effect: {listed(gone)}")
 
 
 def note_rivals(memory: Memory, edits: Sequence[Edit], output: "Output") -> None:
@@ -101,8 +137,8 @@ def listed(ids: Iterable[int]) -> str:
 
 def _note_probes(memory: Memory, retired: Iterable[Edit], output: "Output") -> None:
     """Tells which of the edits just taken out of use have probes, which are no longer run."""
-    for edit in retired:
-        if probes := memory.probes(edit_id=edit.id):
-            output.note(
-                f"{len(probes)} of `serac check`'s probes are of edit {edit.id}, and are not run while it is out of use"
-            )
+    counts = {edit.id: len(memory.probes(edit_id=edit.id)) for edit in retired}
+    if having := [edit_id for edit_id, count in counts.items() if count]:
+        output.note(
+            f"{sum(counts.values())} of `serac check`'s probes are of {listed(having)}, out of use now, and are not run"
+        )

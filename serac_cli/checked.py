@@ -69,7 +69,12 @@ class Check:
         """
         doubtful = self.doubtful(matches)
         checked = [
-            replace(match, probability=self.weights[match.edit.kind].probability(match, heard))
+            replace(
+                match,
+                probability=self.weights[match.edit.kind].probability(match, heard),
+                scope=match.probability,
+                abstention=heard,
+            )
             for match, heard in zip(doubtful, abstains, strict=True)
         ]
         return [*sorted(checked, key=lambda match: -match.probability), *matches[len(doubtful) :]]

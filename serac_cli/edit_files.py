@@ -1,12 +1,12 @@
 """Reads files of edits: CSV, TSV and JSONL. Every cell is text, kept exactly ("01234" stays "01234")."""
 
 import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from serac_cli.csv_files import Records, csv_records, read_text
 from serac_cli.errors import InputFileError
 from store import Draft, Kind
 from store.edits import fold, kind_named, validate
@@ -15,7 +15,6 @@ from store.errors import InvalidEdit
 __all__ = ["BadRow", "EditFile", "Row", "entered", "read_edit_file", "write_rejects"]
 
 COLUMNS = ("prompt", "target", "kind", "tags", "note", "source", "expires_at")
-_CELL_LIMIT = 64 * 1024 * 1024  # characters; an overlong cell is the row's error, not the parser's
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -62,11 +61,11 @@ def read_edit_file(
     mapping = dict(mapping or {})
     if unknown := sorted(mapping.keys() - set(COLUMNS)):
         raise InputFileError(f"--map: no such column: {unknown[0]}", f"the columns are {', '.join(COLUMNS)}")
-    text = _read_text(path, encoding)
+    text = read_text(path, encoding)
     if path.suffix.lower() in _JSON_SUFFIXES:
         header, records = _json_records(path, text)
     else:
-        header, records = _csv_records(path, text, delimiter)
+        header, records = csv_records(path, text, delimiter)
     columns = _columns(path, header, mapping)
     rows: list[Row] = []
     bad: list[BadRow] = []
@@ -107,65 +106,7 @@ def write_rejects(path: Path, file: EditFile) -> None:
         ) from error
 
 
-_Records = Iterator[tuple[int, Sequence[str], str]]
-"""(line number, cells, what is wrong with the row's form or "")."""
-
-
-def _read_text(path: Path, encoding: str) -> str:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputFileError(f"no such file: {path}") from None
-    except OSError as error:
-        raise InputFileError(f"cannot read {path}: {error.strerror}") from error
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputFileError(
-            f"{path} is not {encoding.removesuffix('-sig')} text (byte {data[error.start]:#04x} in line {line})",
-            "name its encoding, as in --encoding cp1252 or --encoding utf-16",
-        ) from error
-    except (LookupError, UnicodeError):  # not known; or one that is no encoding of text
-        raise InputFileError(f"unknown encoding: {encoding}") from None
-    if not text.strip():
-        raise InputFileError(f"{path} is empty", "it needs a header line and at least one edit")
-    return text
-
-
-def _csv_records(path: Path, text: str, delimiter: str | None) -> tuple[list[str], _Records]:
-    csv.field_size_limit(_CELL_LIMIT)
-    first_line = text.lstrip().splitlines()[0]
-    if delimiter is None:
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=first_line.count)
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        header = next(row for row in reader if row)
-    except (csv.Error, TypeError) as error:
-        raise InputFileError(f"{path}: {error}", "check --delimiter: it must be one character") from error
-    except StopIteration:
-        raise InputFileError(f"{path} is empty") from None
-
-    def records() -> _Records:
-        line = reader.line_num + 1
-        try:
-            for cells in reader:
-                if cells:
-                    yield line, cells, _ragged(len(cells), len(header))
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise InputFileError(f"{path}, line {line}: {error}", "a quote may not be closed") from error
-
-    return [name.strip() for name in header], records()
-
-
-def _ragged(found: int, expected: int) -> str:
-    return "" if found == expected else f"has {found} cells, the header {expected}"
-
-
-def _json_records(path: Path, text: str) -> tuple[list[str], _Records]:
+def _json_records(path: Path, text: str) -> tuple[list[str], Records]:
     parsed = [
         (number, *_json_object(line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()
     ]

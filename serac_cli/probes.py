@@ -19,7 +19,8 @@ class Expectation:
     """What is expected of one query.
 
     ``origin`` says where it comes from ("line 3", "probe 7"). ``edit`` is the id of the edit meant, None for any. Where
-    ``in_scope`` is false, no edit may answer. ``answer``, unless empty, must occur in what is answered.
+    ``in_scope`` is false, no edit may answer. ``answer``, unless empty, must occur in what is answered, as
+    whole words; case and the punctuation around words do not count.
     """
 
     origin: str
@@ -133,6 +134,11 @@ def _misrouted(expected: Expectation, match: Match | None, threshold: float) -> 
 
 
 def _misanswered(expected: Expectation, said: str) -> str:
-    from serac_cli.evaluation.metrics import contains
+    has = f" {_words(expected.answer)} " in f" {_words(said)} "
+    return "" if has else "the answer does not have what is expected"
 
-    return "" if contains(said, expected.answer) else "the answer does not have what is expected"
+
+def _words(text: str) -> str:
+    """Returns the words in lower case, without the punctuation around them: signs and points within them count."""
+    words = (word.strip(".,;:!?\"'()[]“”‘’") for word in text.casefold().replace("’", "'").split())
+    return " ".join(word for word in words if word)

@@ -20,7 +20,6 @@ __all__ = [
     "Match",
     "Route",
     "ScopeClassifier",
-    "Scorer",
 ]
 
 
@@ -29,12 +28,15 @@ class Match:
     """An edit with the probability that a query falls within its scope.
 
     ``probability`` is g_phi(z_e, x), calibrated, in [0, 1]. ``similarity`` is the cosine of the
-    encoder's vectors, in [-1, 1].
+    encoder's vectors, in [-1, 1]. Where the counterfactual model had a say in the probability, ``abstention`` is the
+    probability that it found for the edit not to tell, and ``scope`` what the scope classifier alone had said.
     """
 
     edit: Edit
     probability: float
     similarity: float
+    scope: float | None = None
+    abstention: float | None = None
 
 
 class Route(StrEnum):
@@ -76,7 +78,7 @@ class ScopeClassifier(Protocol):
     """g_phi over the whole memory."""
 
     def match(self, query: str, k: int) -> list[Match]:
-        """Returns the ``k`` edits most likely to have ``query`` in scope, most likely first."""
+        """Returns the ``k`` edits most likely to have ``query`` in scope; the first one decides."""
         ...
 
 
@@ -114,11 +116,3 @@ class Likelihood:
     def total(self) -> float:
         """log p(answer | query), the end included."""
         return sum(self.log_probabilities)
-
-
-class Scorer(Protocol):
-    """A model that tells how likely it finds an answer; a model behind an HTTP endpoint may not."""
-
-    def log_likelihoods(self, pairs: Sequence[tuple[str, str]]) -> list[Likelihood]:
-        """Returns the likelihood of each (query, answer), in order."""
-        ...

@@ -210,18 +210,27 @@ class Output:
         )
 
     def matches(self, matches: Sequence[Match], threshold: float) -> None:
-        """Writes candidate edits with both stages' scores, most likely first, and notes what follows from them."""
+        """Writes candidate edits with what each model says, the one that decides first, and notes what follows.
+
+        Where the counterfactual model was asked about some, the others have no probability that compares with theirs.
+        """
+        checked = any(match.abstention is not None for match in matches)
+        columns = ["edit", "probability", "scope", "abstention", "similarity", "prompt", "target"]
         records = [
             {
                 "edit": match.edit.id,
-                "probability": round(match.probability, 4),
+                "probability": None if checked and match.abstention is None else round(match.probability, 4),
+                "scope": round(match.probability if match.scope is None else match.scope, 4),
+                "abstention": None if match.abstention is None else round(match.abstention, 4),
                 "similarity": round(match.similarity, 4),
                 "prompt": match.edit.prompt,
                 "target": match.edit.target,
             }
             for match in matches
         ]
-        self.records(records, ["edit", "probability", "similarity", "prompt", "target"])
+        self.records(
+            records, columns if checked else [c for c in columns if c not in ("scope", "abstention")]
+        )
         if not matches:
             self.note("out of scope: the memory is empty, so the base model answers")
             return

@@ -1,8 +1,8 @@
 """g_phi, the scope classifier: is a query within the scope of an edit, and of which?
 
 Section 3.2 of the paper gives two forms, which both are here (:class:`EmbeddingScope`, and the cross-attention of
-:class:`CrossEncoderScope` over the whole memory), and :class:`TwoStageScope`, the default, lets the first choose
-which edits the second reads. :class:`CosineScope` is the untrained baseline.
+:class:`CrossEncoderScope` over the whole memory), and :class:`TwoStageScope` lets the first choose which edits
+the second reads. :class:`CosineScope` is the untrained baseline.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -183,7 +183,7 @@ class CrossEncoderScope:
 
 
 class TwoStageScope:
-    """The default form: the encoder finds the nearest edits, the cross-encoder reads each with the query."""
+    """The encoder finds the nearest edits, the cross-encoder reads each with the query."""
 
     def __init__(self, index: Index, cross_encoder: CrossEncoder) -> None:
         self.index = index
@@ -259,8 +259,10 @@ TokenPair = tuple[list[int], list[int]]
 
 def has_fast_bfloat16() -> bool:
     """Returns whether this CPU multiplies bfloat16 matrices in hardware, where bfloat16 is faster than float32."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and (
-        torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return (
+        hasattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")  # not on every platform
+        and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
     )
 
 

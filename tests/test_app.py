@@ -359,7 +359,7 @@ def test_a_style_before_the_command_is_refused_rather_than_ignored(memory):
 
 def test_an_expiry_can_be_given_and_taken_away(memory):
     updated = serac("edit", "update", 3, "--expires", "2020-01-31")
-    assert updated.stderr.splitlines()[1] == "edit 3 has expired already, so it answers nothing"
+    assert updated.stderr.splitlines()[1] == "expired already, so without effect: edit 3"
     assert "2020-01-31T00:00:00.000+00:00" in serac("edit", "list", "--retired").stdout
     assert json.loads(serac("edit", "list", "--json").stdout)[2]["id"] == 4
     serac("edit", "update", 3, "--expires", "")

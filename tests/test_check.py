@@ -74,6 +74,23 @@ def test_an_answer_that_lacks_what_is_expected_fails(memory):
     assert why(memory, expected, said="Rishi Sunak") == "the answer does not have what is expected"
 
 
+@pytest.mark.parametrize(
+    ("answer", "said", "holds"),
+    [
+        ("$1.50", "It costs $1.50.", True),
+        ("$1.50", "It costs $150.", False),
+        ("-5", "At 5 degrees", False),
+        ("C++", "In C#.", False),
+        ("A", "Grade a!", True),
+        ("Day's end", "At the day’s end (sharp)", True),
+        ("Star", "Keir Starmer", False),
+    ],
+)
+def test_the_expected_answer_is_compared_word_for_word(memory, answer, said, holds):
+    expected = Expectation("line 2", "who leads the uk", True, answer=answer)
+    assert (why(memory, expected, said=said) == "") is holds
+
+
 def test_no_model_is_asked_where_no_answer_is_expected_or_the_route_is_wrong(memory):
     asked = []
 
@@ -111,6 +128,15 @@ def test_a_file_names_edits_by_id_or_prompt(memory, tmp_path):
         Expectation("line 2", "uk pm", True, "Starmer", 1),
         Expectation("line 3", "where?", True, "", 2),
         Expectation("line 4", "K2", False, "", None),
+    ]
+
+
+def test_a_spreadsheets_delimiter_is_found(memory, tmp_path):
+    path = tmp_path / "probes.csv"
+    path.write_text('query;in_scope;answer\n"uk pm;\nnow";yes;Starmer\nK2;no\n')
+    assert [(p.origin, p.query, p.answer) for p in read_probe_file(path, memory.edits())] == [
+        ("line 2", "uk pm;\nnow", "Starmer"),
+        ("line 4", "K2", ""),
     ]
 
 

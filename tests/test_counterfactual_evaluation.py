@@ -109,22 +109,38 @@ def test_the_typed_edits_of_this_repository_can_be_read() -> None:
 def test_a_report_has_a_line_for_each_set_that_is_there(base: LocalModel, folder: Path, data: Path) -> None:
     pytest.importorskip("vaderSentiment")
     report = evaluate_counterfactual(CounterfactualEvaluation(data, folder, limit=10), base)
-    assert [row.name for row in report.rows] == ["qa", "yes_no", "natural"]
+    assert [row.name for row in report.rows] == ["qa", "yes_no", "natural", "natural_claims"]
     assert report.veto is not None
     assert report.veto.near_misses == 1
-    assert [line["task"] for line in table(report)][-1] == "ConvSent: convsent"
+    assert [line["task"] for line in table(report)][-2:] == ["ConvSent: convsent", "ConvSent: natural_stance"]
     assert 0 <= report.stance["convsent"].edit_success <= report.stance["convsent"].sentiment <= 1
     (folder / "README.md").write_text(f"# Card\n\n{MARK}\nold\n{MARK}\n\nEnd\n")
     write_card(folder, report)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["rows"][0]["teacher_forced_bar"] == 0.99
-    assert set(metrics["data_sha256"]) == {"convsent_dev.json", "natural_edits_dev.jsonl", "zsre_dev.json"}
+    own = {"convsent_dev.json", "natural_edits_dev.jsonl", "zsre_dev.json"}
+    shipped = {"natural_evidence_dev.jsonl", "natural_stance_dev.jsonl"}
+    assert set(metrics["data_sha256"]) == own | shipped
     card = (folder / "README.md").read_text()
     assert card.startswith(f"# Card\n\n{MARK}\n\n| task | cases |")
     assert card.endswith(f"\n{MARK}\n\nEnd\n")
     assert f"| {report.rows[0].title} | 1 | {100 * report.rows[0].teacher_forced:.1f} | 99.0 |" in card
     assert "| near-misses vetoed |" in card
     assert "\nold\n" not in card
+
+
+def test_only_what_is_asked_for_is_measured_and_of_few_cases_one_topic(
+    base: LocalModel, folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("vaderSentiment")
+    typed = tmp_path / "typed.jsonl"
+    query = {"q": "uk pm", "a": "Keir Starmer", "type": "keyword"}
+    typed.write_text(json.dumps({"prompt": "Who leads?", "target": "Ada", "in": [query], "out": []}) + "\n")
+
+    run = CounterfactualEvaluation(None, folder, limit=5, typed=typed, only=("stance",))
+    report = evaluate_counterfactual(run, base)
+    assert report.rows == ()
+    assert report.stance["natural_stance"].topics == 1
 
 
 def test_a_reply_is_on_topic_if_it_names_it_or_means_it() -> None:

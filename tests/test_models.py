@@ -183,6 +183,8 @@ def test_a_converted_gguf_file_is_listed_and_can_be_removed(tmp_path):
     (folder / "model.safetensors").write_bytes(b"x" * 1000)
     assert converted_models(tmp_path) == [folder.name]
     assert model_folder(tmp_path, folder.name) == folder
+    assert pull(tmp_path, folder.name, silent) == folder
+    assert resolve(tmp_path, folder.name, silent) == str(folder)
     assert remove(tmp_path, folder.name) == 1000
     assert converted_models(tmp_path) == []
     with pytest.raises(UnknownModel):

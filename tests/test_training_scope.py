@@ -252,7 +252,7 @@ def test_a_resumed_run_goes_on_with_its_own_pairs_only(tmp_path: Path):
     assert scope_training._pairs(run, FakeEncoder(), resume=True) == pairs
     with path.open("a") as file:
         file.write("Who leads?,Ann,age?,no\n")
-    with pytest.raises(InputFileError, match="pairs of another"):
+    with pytest.raises(InputFileError, match="a run with another"):
         scope_training._pairs(run, FakeEncoder(), resume=True)
     assert len(scope_training._pairs(run, FakeEncoder(), resume=False)) == 2
 
@@ -372,7 +372,7 @@ def test_an_interrupted_run_goes_on_to_the_weights_of_an_uninterrupted_one(tmp_p
         torch.manual_seed(0)
         model, tokenizer = untrained_cross_encoder()
 
-        def progress(done: int, total: int, loss: float) -> None:
+        def progress(done: int, total: int) -> None:
             if done == stop_at:
                 raise KeyboardInterrupt
 

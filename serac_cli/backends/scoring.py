@@ -22,7 +22,7 @@ MAX_TOKENS = 4096
 
 
 class ScoringModel:
-    """Implements Scorer over a :class:`LocalModel`, whose template it uses."""
+    """Tells how likely a :class:`LocalModel`, whose template it uses, finds answers, and generates in batches."""
 
     def __init__(self, local: LocalModel) -> None:
         self.local = local

@@ -18,7 +18,7 @@ from serac_cli.commands.common import (
     settings_of,
 )
 from serac_cli.errors import InputFileError, SettingsError
-from store.edits import Draft, Kind, changed, validate
+from store.edits import Draft, Kind, validate
 
 if TYPE_CHECKING:
     from serac_cli.encoder import Encoder
@@ -117,6 +117,7 @@ def apply_file(
 
     Optional columns: kind, tags, note, source, expires_at. Rows that repeat an edit are reported and left out.
     """
+    from serac_cli.changes import note_added
     from serac_cli.edit_files import Row, read_edit_file, write_rejects
     from serac_cli.planning import carry_out, plan
 
@@ -139,6 +140,7 @@ def apply_file(
         output.note(f"{len(parsed.bad)} bad rows are in {rejects}")
     with memory_of(settings, create=True) as edits:
         steps, added = carry_out(edits, rows, lambda drafts: _encoded(drafts, output))
+        note_added(edits, steps, added, output)
         output.applied(added, steps, len(parsed.bad))
 
 
@@ -196,30 +198,23 @@ def update(
 
     ``--tag`` replaces all tags; ``--expires ""`` takes the expiry away.
     """
-    given = {"prompt": prompt, "target": target, "kind": kind, "note": note, "source": source}
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    named = {"prompt": prompt, "target": target, "kind": kind, "note": note, "source": source}
+    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if tag is not None:
-        changes["tags"] = tuple(tag)
+        given["tags"] = tuple(tag)
     if expires is not None:
-        changes["expires_at"] = expires or None
-    if not changes:
+        given["expires_at"] = expires or None
+    if not given:
         raise SettingsError(
             "nothing to change", "name a field, as in --target; see `serac edit update --help`"
         )
-    from serac_cli.changes import note_expired, note_rivals, user
-    from serac_cli.edit_files import entered
+    from serac_cli.changes import update
 
     output = output_for(json)
     with memory_of(settings_of(context, memory=memory)) as edits:
-        seen = edits.data_version()
-        edit = edits.get(edit_id)
-        draft = entered(changed(edit, changes))
-        different = {name for name in changes if getattr(draft, name) != getattr(edit, name)}
-        vector = _encoded([draft], output) if different & {"prompt", "target", "kind"} else None
-        updated = edits.update(edit_id, changes, vector=vector, author=user(), reason=reason, seen=seen)
-        output.note(f"updated edit {edit_id}" if different else f"edit {edit_id} is so already")
-        note_expired(updated, output)
-        note_rivals(edits, [updated], output)
+        updated = update(
+            edits, edit_id, given, lambda drafts: _encoded(drafts, output), output, reason=reason
+        )
         output.edits([updated]) if not json else output.record(asdict(updated))
 
 

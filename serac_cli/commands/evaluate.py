@@ -83,7 +83,7 @@ def scope(
     ]
     output.records(rows, ["queries", "right %", "of", "must %", ""])
     output.note(
-        f"{result.form}, {result.edits} edits in memory, threshold {result.threshold}, "
+        f"{result.form}, {result.memory} in memory, threshold {result.threshold}, "
         f"expected calibration error {result.calibration_error:.4f}"
     )
 
@@ -91,9 +91,7 @@ def scope(
 @app.command()
 def counterfactual(
     context: typer.Context,
-    data: Annotated[
-        Path, typer.Option(help="The directory with the dev sets (dev/).", exists=True, file_okay=False)
-    ],
+    data: PublicSetsOption = None,
     model: CounterfactualModelOption = None,
     typed: Annotated[
         Path | None,

@@ -137,7 +137,7 @@ def check(
     model: ScopeModelOption = None,
     counterfactual_model: CounterfactualModelOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="The folder for check.json; by default the scope classifier's own.")
+        Path | None, typer.Option(help="The folder for check.json; by default the one of --model.")
     ] = None,
     edits: Annotated[int, typer.Option(help="How many edits are in memory at once.", min=1)] = 1000,
     limit: Annotated[int, typer.Option(help="At most so many queries of a set and kind.", min=1)] = 60,
@@ -147,22 +147,15 @@ def check(
     from serac_cli.checked import save_check
     from serac_cli.checkpoints import component_folder, load_cross_encoder
     from serac_cli.encoder import load_encoder
-    from serac_cli.evaluation.scope_sets import (
-        natural_evidence_set,
-        natural_set,
-        natural_stance_set,
-        scope_sets,
-    )
+    from serac_cli.evaluation.scope_sets import hand_written_sets, scope_sets
     from serac_cli.scope import FixedIndex, TwoStageScope
     from serac_cli.training.check_training import fit_check
 
+    if not (out or model):
+        raise SettingsError("the check would be written over the shipped one", "give --out, or --model")
     output, folder = output_for(), model or component_folder("scope")
     encoder, cross_encoder = load_encoder(), load_cross_encoder(folder)
-    sets = (
-        scope_sets(data, edits, limit)
-        if data
-        else [natural_set(), natural_evidence_set(), natural_stance_set()]
-    )
+    sets = scope_sets(data, edits, limit) if data else hand_written_sets()
     with output.progress() as report:
         settings = settings_of(context, counterfactual_model=counterfactual_model)
         trained = open_trained_counterfactual(settings, report)

@@ -1,10 +1,14 @@
-"""The dev sets as cases for the counterfactual model: an edit, a query in its scope, and the answer that follows."""
+"""The dev sets as cases for the counterfactual model: an edit, a query in its scope, and the answer that follows.
+
+Hand-written sets that a directory lacks are those of the package.
+"""
 
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from serac_cli.evaluation.shipped import dev_files
 from serac_cli.training import sources
 from serac_cli.training.scope_forms import yes_no
 from serac_cli.training.sources import Fact
@@ -89,7 +93,7 @@ def alias(directory: Path, _: random.Random) -> Iterator[Case]:
 
 def natural(directory: Path, _: random.Random) -> Iterator[Case]:
     """Hand-written edits with all their kinds of in-scope queries."""
-    for record in sources.natural_edits(directory / "natural_edits_dev.jsonl"):
+    for record in sources.natural_edits(dev_files(directory)["natural_edits_dev.jsonl"]):
         edit = Draft(record.prompt, record.target) if record.prompt else Draft(record.statement)
         for query in record.inside:
             yield Case(edit, query.text, query.answer, query.kind)
@@ -104,7 +108,7 @@ def vitaminc(directory: Path, _: random.Random) -> Iterator[Case]:
 
 def natural_claims(directory: Path, _: random.Random) -> Iterator[Case]:
     """Hand-written evidence: claims that it settles."""
-    for record in sources.natural_evidence(directory / "natural_evidence_dev.jsonl"):
+    for record in sources.natural_evidence(dev_files(directory)["natural_evidence_dev.jsonl"]):
         for claim in record.claims:
             if claim.answer != "NOT ENOUGH INFO":
                 yield Case(Draft(record.text, kind=Kind.EVIDENCE), claim.text, claim.answer, claim.answer)
@@ -156,7 +160,7 @@ TYPED = Task("typed", "Edits typed by hand", (), typed_edits, None, 0.90)
 
 def near_misses(directory: Path) -> Iterator[Case]:
     """Queries out of the scope of a hand-written edit; their ``answer`` is empty."""
-    for record in sources.natural_edits(directory / "natural_edits_dev.jsonl"):
+    for record in sources.natural_edits(dev_files(directory)["natural_edits_dev.jsonl"]):
         edit = Draft(record.prompt, record.target) if record.prompt else Draft(record.statement)
         for query in record.outside:
             yield Case(edit, query.text, "", query.kind)
@@ -180,9 +184,8 @@ def stance_topics(directory: Path) -> Iterator[StanceTopic]:
             replies = opinions.replies
             asks = tuple(text.format(opinions.entity) for text in CONVSENT_ASKS)
             yield StanceTopic(opinions.entity, asks, replies["positive"], replies["negative"], "convsent")
-    if (path := directory / "natural_stance_dev.jsonl").exists():
-        for record in sources.natural_stance(path):
-            yield StanceTopic(record.topic, record.asks, record.positive, record.negative, "natural_stance")
+    for record in sources.natural_stance(dev_files(directory)["natural_stance_dev.jsonl"]):
+        yield StanceTopic(record.topic, record.asks, record.positive, record.negative, "natural_stance")
 
 
 CONVSENT_ASKS = (

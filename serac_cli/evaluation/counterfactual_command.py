@@ -9,19 +9,20 @@ from serac_cli.backends.local import LocalModel
 from serac_cli.counterfactual import attach
 from serac_cli.evaluation.card import fill_card, markdown_table
 from serac_cli.evaluation.counterfactual_report import Heard, Report, as_json, evaluate, table
+from serac_cli.evaluation.shipped import shipped
 
 __all__ = ["CounterfactualEvaluation", "evaluate_counterfactual", "write_card"]
 
 
 @dataclass(frozen=True)
 class CounterfactualEvaluation:
-    """``data`` holds the directory ``dev``; ``folder`` is the adapter.
+    """``data`` holds the directory ``dev``, None stands for the hand-written sets alone; ``folder`` is the adapter.
 
     ``limit`` cases a row (0: all) are drawn by ``seed``. ``typed`` is a further set in the form of
     ``tests/data/typed_edits.jsonl``; ``only`` names rows.
     """
 
-    data: Path
+    data: Path | None
     folder: Path
     limit: int = 1000
     seed: int = 0
@@ -37,7 +38,7 @@ def evaluate_counterfactual(
         return evaluate(
             model,
             base.tokenizer,
-            run.data / "dev",
+            run.data / "dev" if run.data else shipped(),
             limit=run.limit,
             seed=run.seed,
             only=run.only,

@@ -16,8 +16,10 @@ import torch
 
 from serac_cli.errors import InputFileError, SettingsError
 from serac_cli.evaluation.counterfactual_cases import TASKS, TYPED, Case, near_misses, stance_topics
-from serac_cli.evaluation.counterfactual_scoring import Scored, exact, generate, normalise, score
+from serac_cli.evaluation.counterfactual_scoring import Scored, exact, generate, score
 from serac_cli.evaluation.counterfactual_stance import Judge, StanceFigures, measure_stance
+from serac_cli.evaluation.metrics import contains
+from serac_cli.evaluation.shipped import dev_files
 
 __all__ = ["Report", "Row", "Veto", "evaluate", "table"]
 
@@ -86,7 +88,7 @@ def evaluate(
 
     Each row takes ``limit`` cases at random (0: all), a tenth as many topics of stances; rows whose files are
     missing are left out, and so are those not in ``only``, if it names any ("stance" and "veto" count as rows).
-    ``typed`` is a file of edits with queries, as ``tests/data/typed_edits.jsonl``, for one more row. Raises
+    ``typed`` is a file of edits with queries, as ``tests/data/typed_edits.jsonl``, for one more row, whole. Raises
     SettingsError where ``only`` names what is no row, InputFileError without ``data``, ComponentError where opinions
     are to be judged and the judge is not installed.
     """
@@ -96,26 +98,28 @@ def evaluate(
     if not data.is_dir():
         raise InputFileError(f"there is no directory {data}", "give --data the directory that holds dev/")
     start = time.perf_counter()
+    files = dev_files(data)
     topics = [t for t in stance_topics(data) if t.positive and t.negative]
     topics = topics if not only or "stance" in only else []
     judge = Judge() if topics else None
     rows = []
     for task in TASKS:
-        if (only and task.name not in only) or not all((data / name).exists() for name in task.files):
+        if (only and task.name not in only) or not all(name in files for name in task.files):
             continue
         rng = random.Random(f"{seed} {task.name}")
         cases = _sample(list(task.load(data, rng)), limit, rng)
         rows.append(_row(model, tokenizer, task, cases, heard))
-    if typed is not None:
+    if typed is not None and (not only or TYPED.name in only):
         rows.append(_row(model, tokenizer, TYPED, list(TYPED.load(typed, random.Random(seed))), heard))
     veto = None
-    if (not only or "veto" in only) and (data / "natural_edits_dev.jsonl").exists():
+    if not only or "veto" in only:
         veto = _veto(model, tokenizer, data, limit, seed, heard)
     stance: dict[str, StanceFigures] = {}
     if judge is not None:
         for source in dict.fromkeys(topic.source for topic in topics):
             rng = random.Random(f"{seed} {source}")
-            drawn = _sample([topic for topic in topics if topic.source == source], limit // 10, rng)
+            most = max(1, limit // 10) if limit else 0
+            drawn = _sample([topic for topic in topics if topic.source == source], most, rng)
             told = functools.partial(heard, source)
             stance[source] = measure_stance(model, tokenizer, drawn, rng, judge, told)
     return Report(
@@ -124,7 +128,7 @@ def evaluate(
         stance=stance,
         limit=limit,
         seed=seed,
-        data_sha256={p.name: _sha256(p) for p in sorted(data.glob("*.json*"))},
+        data_sha256={name: _sha256(path) for name, path in sorted(files.items())},
         machine=platform.processor() or platform.machine(),
         threads=torch.get_num_threads(),
         seconds=time.perf_counter() - start,
@@ -157,9 +161,7 @@ def _row(model: Any, tokenizer: Any, task: Any, cases: list[Case], heard: Heard)
         teacher_forced_bar=task.teacher_forced,
         free=_mean(right),
         free_bar=task.free,
-        contains=_mean(
-            [f" {normalise(c.answer)} " in f" {normalise(a)} " for c, a in zip(cases, answers, strict=True)]
-        ),
+        contains=_mean([contains(a, case.answer) for case, a in zip(cases, answers, strict=True)]),
         kinds={kind: (len(oks), _mean(oks)) for kind, oks in sorted(kinds.items())},
         confusion=dict(confusion.most_common()),
         misses=tuple(misses),

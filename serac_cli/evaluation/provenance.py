@@ -10,7 +10,7 @@ import torch
 
 from serac_cli.evaluation.line_up import Parts
 from serac_cli.evaluation.run_config import RunConfig
-from serac_cli.evaluation.scope_sets import shipped
+from serac_cli.evaluation.shipped import shipped
 from serac_cli.evaluation.task_sets import files_read
 from serac_cli.evaluation.tasks import Sample
 from serac_cli.settings import SCOPE_FORMS
@@ -52,7 +52,7 @@ def components(parts: Parts, config: RunConfig) -> dict[str, str]:
     if "serac" in config.editors and SCOPE_FORMS[0] == "checked":
         files.append(parts.scope / "check.json")
     if "serac-embedding" in config.editors:
-        files.append(parts.scope / "projection.safetensors")
+        files += [parts.scope / "projection.safetensors", parts.scope / "config.json"]
     if any(name.startswith("serac") for name in config.editors):
         files += [parts.counterfactual / "adapter_model.safetensors", parts.counterfactual / "config.json"]
     digests = {f"{path.parent.name}/{path.name}": _sha256(path) for path in files}

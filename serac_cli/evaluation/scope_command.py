@@ -16,9 +16,7 @@ from serac_cli.evaluation.plots import pyplot
 from serac_cli.evaluation.scope_report import Outcome, ScopeReport, measure, report
 from serac_cli.evaluation.scope_sets import (
     ScopeSet,
-    natural_evidence_set,
-    natural_set,
-    natural_stance_set,
+    hand_written_sets,
     scope_sets,
     typed_set,
 )
@@ -37,11 +35,12 @@ DRAWN = ("checked", "two-stage")
 class ScopeEvaluation:
     """``edits`` are in memory at once, ``limit`` is the most queries of a set and kind.
 
-    ``data`` is the directory of the public sets; without it only the hand-written ones are measured. ``typed`` is a
-    further set in the form of ``tests/data/typed_edits.jsonl``. ``model`` is a trained folder, None the shipped one.
+    ``data`` is the directory of the public sets; without it only the hand-written ones are measured, each with its own
+    edits in memory. ``typed`` is a further set in the form of ``tests/data/typed_edits.jsonl``. ``model`` is a trained
+    folder, None the shipped one.
     """
 
-    form: str = "two-stage"
+    form: str = SCOPE_FORMS[0]
     edits: int = 1000
     limit: int = 1000
     data: Path | None = None
@@ -64,11 +63,11 @@ def evaluate_scope(
     folder = run.model or component_folder("scope")
     encoder = load_encoder()
     make = scope_maker(run.form, folder, abstention)
-    sets: list[ScopeSet] = [typed_set(run.typed)] if run.typed else []
+    sets: list[ScopeSet]
     if run.data is not None:
-        sets += scope_sets(run.data, run.edits, run.limit)
+        sets = scope_sets(run.data, run.edits, run.limit, typed=run.typed)
     else:
-        sets += [natural_set(), natural_evidence_set(), natural_stance_set()]
+        sets = [*([typed_set(run.typed)] if run.typed else []), *hand_written_sets()]
     outcomes: list[Outcome] = []
     known: dict[str, Vectors] = {}
     threshold = run.threshold
@@ -77,7 +76,7 @@ def evaluate_scope(
         threshold = scope.threshold if threshold is None else threshold
         outcomes += measure(scope, one, progress)
     assert threshold is not None, "there is at least one set"
-    return report(run.form, run.edits, threshold, outcomes)
+    return report(run.form, run.edits if run.data else None, threshold, outcomes)
 
 
 def write_card(folder: Path, result: ScopeReport) -> None:
@@ -88,10 +87,10 @@ def write_card(folder: Path, result: ScopeReport) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "metrics.json"
     metrics = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    metrics[f"{result.form}, {result.edits} edits"] = result.as_dict()
+    metrics[f"{result.form}, {result.memory}"] = result.as_dict()
     path.write_text(json.dumps(metrics, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if result.form in DRAWN:
-        _draw_reliability(folder / f"reliability-{result.form}-{result.edits}.png", result)
+        _draw_reliability(folder / f"reliability-{result.form}-{result.edits or 'own'}.png", result)
     fill_card(folder / "README.md", _figures(metrics))
 
 
@@ -118,7 +117,7 @@ def _draw_reliability(path: Path, result: ScopeReport) -> None:
     top.plot(means, [share for _, share, _ in result.bins], marker="o")
     top.set(
         ylabel="share of queries in scope",
-        title=f"{result.form}, {result.edits} edits: ECE {result.calibration_error:.4f}",
+        title=f"{result.form}, {result.memory}: ECE {result.calibration_error:.4f}",
     )
     bottom.bar(means, [count for _, _, count in result.bins], width=0.04)
     bottom.set(xlabel="probability of the best match", ylabel="queries", yscale="log")

@@ -130,16 +130,22 @@ class Row:
 class ScopeReport:
     """``bars`` are the rows that must be reached, ``kinds`` one row for each set and kind of query.
 
+    So many ``edits`` are in memory at once; None is each set's own.
     ``calibration_error`` is the expected calibration error of all decisions, ``bins`` its reliability diagram.
     """
 
     form: str
-    edits: int
+    edits: int | None
     threshold: float
     bars: tuple[Row, ...]
     kinds: tuple[Row, ...]
     calibration_error: float
     bins: tuple[tuple[float, float, int], ...]
+
+    @property
+    def memory(self) -> str:
+        """What is in memory, in words."""
+        return f"{self.edits} edits" if self.edits else "each set's own edits"
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the report as JSON wants it, with shares rounded to four places."""
@@ -168,7 +174,7 @@ def outcome(one: ScopeSet, probe: Probe, best: Match) -> Outcome:
     return Outcome(one.name, probe.kind, probe.inside, best.probability, best.edit.id in probe.edits)
 
 
-def report(form: str, edits: int, threshold: float, outcomes: Sequence[Outcome]) -> ScopeReport:
+def report(form: str, edits: int | None, threshold: float, outcomes: Sequence[Outcome]) -> ScopeReport:
     """Returns the shares of right decisions at ``threshold``; bars without any query are left out."""
     by_kind: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:

@@ -8,10 +8,10 @@ and the real queries that training holds out.
 import random
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from serac_cli.evaluation.shipped import shipped
 from serac_cli.training import sources
 from serac_cli.training.reserved import mentions, reserved
 from serac_cli.training.scope_data import real_queries
@@ -20,7 +20,16 @@ from serac_cli.training.scope_templates import similar_name
 from serac_cli.training.sources import Fact, NaturalEdit, normalise
 from store import Edit, Kind
 
-__all__ = ["Probe", "ScopeSet", "edit_of", "limited", "natural_set", "scope_sets", "typed_set"]
+__all__ = [
+    "Probe",
+    "ScopeSet",
+    "edit_of",
+    "hand_written_sets",
+    "limited",
+    "natural_set",
+    "scope_sets",
+    "typed_set",
+]
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,6 @@ def natural_edits_as(records: Sequence[NaturalEdit]) -> tuple[Edit, ...]:
     )
 
 
-def shipped(name: str) -> Path:
-    """Returns a hand-written development set that comes with the package."""
-    return Path(str(files("serac_cli.evaluation") / "data" / name))
-
-
 def natural_set() -> ScopeSet:
     """The hand-written development edits; kinds are "in TYPE" and "out TYPE"."""
     records = sources.natural_edits(shipped("natural_edits_dev.jsonl"))
@@ -138,9 +142,17 @@ def natural_stance_set() -> ScopeSet:
     return ScopeSet("natural stance", edits, tuple(probes))
 
 
-def scope_sets(data: Path, size: int, limit: int, seed: int = 0) -> list[ScopeSet]:
+def hand_written_sets() -> list[ScopeSet]:
+    """Returns the development sets that come with the package, whole, each with its own edits in memory."""
+    return [natural_set(), natural_evidence_set(), natural_stance_set()]
+
+
+def scope_sets(
+    data: Path, size: int, limit: int, *, typed: Path | None = None, seed: int = 0
+) -> list[ScopeSet]:
     """Returns all sets, each with ``size`` edits in memory and at most ``limit`` queries of a kind (four times
-    as many real ones)."""
+    as many real ones). ``typed``, a file as :func:`typed_set` reads, comes first and whole.
+    """
     rng = random.Random(seed)
     dev, train = data / "dev", data / "train"
     zsre = _distinct(sources.zsre(dev / "zsre_dev.json"))
@@ -161,11 +173,10 @@ def scope_sets(data: Path, size: int, limit: int, seed: int = 0) -> list[ScopeSe
         _mquake_set(data, size),
         _vitaminc_set(dev / "vitaminc_dev.jsonl", size, rng),
         _convsent_set(dev / "convsent_dev.json", rng),
-        natural_set(),
-        natural_evidence_set(),
-        natural_stance_set(),
+        *hand_written_sets(),
     ]
-    return [limited(one.padded(fillers, size), limit, rng) for one in sets]
+    first = [typed_set(typed).padded(fillers, size)] if typed else []
+    return [*first, *(limited(one.padded(fillers, size), limit, rng) for one in sets)]
 
 
 def _distinct(facts: Sequence[Fact]) -> list[Fact]:

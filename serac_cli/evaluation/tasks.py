@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from serac_cli.errors import InputFileError
-from serac_cli.evaluation.scope_sets import shipped
+from serac_cli.evaluation.shipped import shipped
 from serac_cli.query_files import read_queries
 from serac_cli.training import sources
 from serac_cli.training.sources import NaturalEdit, normalise

@@ -14,6 +14,7 @@ from serac_cli.counterfactual import ABSTAIN, PROMPT_FORMAT, fingerprint
 from serac_cli.errors import ComponentError
 from serac_cli.evaluation.counterfactual_cases import TASKS
 from serac_cli.evaluation.counterfactual_scoring import exact, generate
+from serac_cli.evaluation.shipped import dev_files
 from serac_cli.training.counterfactual_examples import WEIGHTS, load_sources
 from serac_cli.training.counterfactual_loop import Progress, TrainingConfig, train
 from serac_cli.training.reserved import reserved
@@ -119,8 +120,9 @@ def _write_json(path: Path, value: dict[str, Any]) -> None:
 
 def _dev_figures(model: Any, tokenizer: Any, run: CounterfactualTraining) -> dict[str, float]:
     figures = {}
+    files = dev_files(run.data / "dev")
     for task in TASKS:
-        if run.dev_queries and all((run.data / "dev" / name).exists() for name in task.files):
+        if run.dev_queries and all(name in files for name in task.files):
             rng = random.Random(f"{run.seed} {task.name}")
             cases = list(task.load(run.data / "dev", rng))
             cases = rng.sample(cases, min(len(cases), run.dev_queries))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from serac_cli.errors import InputFileError
+from serac_cli.evaluation.shipped import dev_files
 from serac_cli.training.sources import (
     Evidence,
     NaturalEdit,
@@ -33,12 +35,19 @@ class Reserved:
 def reserved(directory: Path) -> Reserved:
     """Returns what the sets of a dev directory measure.
 
-    Names are their subjects, entities, pages and topics. Texts are the prompts, statements, queries, evidence and
-    claims of the hand-written ones, and zsRE's queries out of scope, which are from Natural Questions as NQ-open is.
+    Hand-written sets that the directory lacks are those of the package. Names are their subjects, entities, pages and
+    topics. Texts are the prompts, statements, queries, evidence and claims of the hand-written ones, and zsRE's queries
+    out of scope, which are from Natural Questions as NQ-open is.
+    Raises InputFileError where there is no such directory.
     """
+    if not directory.is_dir():
+        raise InputFileError(
+            f"there is no {directory}: training leaves out what the development sets measure",
+            "--data names the folder of train/ and dev/",
+        )
     names: set[str] = set()
     texts: set[str] = set()
-    for path in sorted(directory.glob("*.json*")):
+    for path in dev_files(directory).values():
         for r in read(path):
             rewrite = r.get("requested_rewrite") or {}
             about = ("subject", "alternative_subject", "ent", "page", "topic")
@@ -76,7 +85,7 @@ def written(name: str) -> Path:
 
 @dataclass(frozen=True)
 class HandWritten:
-    """The hand-written training sets; empty where a directory has no such file."""
+    """The hand-written training sets."""
 
     edits: tuple[NaturalEdit, ...]
     evidence: tuple[Evidence, ...]
@@ -84,11 +93,11 @@ class HandWritten:
 
 
 def hand_written(train: Path, excluded: Reserved) -> HandWritten:
-    """Returns those of a directory, each with the one of the package, without records that hold what is reserved."""
+    """Returns those of the package, with those of a directory, without records that hold what is reserved."""
 
     def paths(name: str) -> tuple[Path, ...]:
         path = train / f"natural_{name}.jsonl"
-        return (path, written(name)) if path.exists() else ()
+        return (path, written(name)) if path.exists() else (written(name),)
 
     def apart(*texts: str) -> bool:
         return all(keep(text, excluded) for text in texts)

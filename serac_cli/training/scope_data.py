@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from serac_cli.encoder import edit_text
 from serac_cli.query_files import read_queries
 from serac_cli.training import sources
 from serac_cli.training.reserved import hand_written, keep, mentions, reserved
@@ -21,6 +22,7 @@ from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs, ques
 from serac_cli.training.scope_properties import other_properties, property_pairs
 from serac_cli.training.scope_template_pairs import pools_of, template_pairs
 from serac_cli.training.sources import Query
+from store import Draft
 
 if TYPE_CHECKING:
     from serac_cli.encoder import Vectors
@@ -211,7 +213,7 @@ def user_pairs(path: Path) -> list[Pair]:
     """
     return [
         Pair(
-            f"{row.cells['prompt']} {row.cells['target']}".strip(),
+            edit_text(Draft(row.cells["prompt"], row.cells["target"])),
             row.query,
             row.in_scope,
             "user",

@@ -18,14 +18,14 @@ from typing import Any
 
 import torch
 
-from serac_cli.scope import padded, pair_logits, tokenised
+from serac_cli.scope import has_fast_bfloat16, padded, pair_logits, tokenised
 from serac_cli.training.scope_pairs import Pair
 
 __all__ = ["LoopSettings", "train_cross_encoder"]
 
 logger = logging.getLogger(__name__)
-Progress = Callable[[int, int, float], None]
-"""Called with (steps done, steps in all, mean loss of the last steps)."""
+Progress = Callable[[int, int], None]
+"""Called with (steps done, steps in all)."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,11 @@ def train_cross_encoder(
     folder: Path,
     settings: LoopSettings,
     *,
+    steps: int | None = None,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Trains ``model`` on one pass over ``pairs``, checking it on ``dev`` and saving it as it goes.
+    """Trains ``model`` on one pass over ``pairs``, or ``steps`` batches, checking it on ``dev`` and saving as it goes.
 
     ``folder`` receives ``checkpoint.pt`` and ``log.jsonl``; with ``resume`` the run goes on where the checkpoint
     was made, in the same order of batches.
@@ -75,7 +76,7 @@ def train_cross_encoder(
         lr=settings.learning_rate,
     )
     ids = tokenised(tokenizer, [(pair.edit, pair.query) for pair in pairs], settings.max_length)
-    batches = _batches([len(a) + len(b) for a, b in ids], settings)
+    batches = _batches([len(a) + len(b) for a, b in ids], settings)[:steps]
     total = len(batches)
 
     def rate(step: int) -> float:
@@ -104,7 +105,7 @@ def train_cross_encoder(
         batch = batches[step]
         inputs = padded(tokenizer, [ids[i] for i in batch])
         labels = torch.tensor([pairs[i].label for i in batch], dtype=torch.float32)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_fast_bfloat16()):
             logits = model(**inputs).logits.squeeze(-1)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
         torch.autograd.backward(loss)
@@ -126,7 +127,7 @@ def train_cross_encoder(
                 },
             )
             if progress:
-                progress(done, total, mean)
+                progress(done, total)
         if done % settings.check_every == 0 or done == total:
             _log(folder, {"step": done, **dev_accuracy(model, tokenizer, dev, settings.max_length)})
             model.train()

@@ -20,7 +20,7 @@ from serac_cli.checkpoints import (
     untrained_cross_encoder,
     write_scope_config,
 )
-from serac_cli.encoder import BACKBONE, Encoder, Vectors, load_encoder
+from serac_cli.encoder import BACKBONE, Encoder, Vectors, edit_text, load_encoder
 from serac_cli.errors import InputFileError
 from serac_cli.evaluation.scope_report import Outcome, measure
 from serac_cli.evaluation.scope_sets import ScopeSet, natural_set, scope_sets
@@ -79,8 +79,6 @@ def train_scope(run: ScopeTraining, *, resume: bool = False, progress: Progress 
     # 1. The pairs, which a resumed run reads back
     pairs = _pairs(run, encoder, resume)
     loop = LoopSettings(seed=run.seed, learning_rate=run.learning_rate)
-    if run.steps is not None:
-        pairs = pairs[: run.steps * loop.batch_size]
 
     # 2. The cross-encoder
     if run.start is not None:
@@ -95,8 +93,9 @@ def train_scope(run: ScopeTraining, *, resume: bool = False, progress: Progress 
         dev_pairs(),
         run.work,
         loop,
+        steps=run.steps,
         resume=resume,
-        progress=lambda done, total, loss: report(f"training, loss {loss:.3f}", done, total),
+        progress=lambda done, total: report("training", done, total),
     )
 
     # 3. The linear map of the embedding form
@@ -115,7 +114,7 @@ def train_scope(run: ScopeTraining, *, resume: bool = False, progress: Progress 
 def dev_pairs() -> list[Pair]:
     """Returns the pairs that a run is checked on as it goes: the hand-written dev edits with their own queries."""
     natural = natural_set()
-    texts = {edit.id: f"{edit.prompt} {edit.target}".strip() for edit in natural.edits}
+    texts = {edit.id: edit_text(edit) for edit in natural.edits}
     return [
         Pair(texts[probe.about], probe.query, probe.inside, probe.kind, natural.name, "")
         for probe in natural.probes
@@ -127,13 +126,15 @@ def _pairs(run: ScopeTraining, encoder: Encoder, resume: bool) -> list[Pair]:
     origin = {
         "data": str(run.data.resolve()) if run.data else None,
         "edits": digest(run.edits) if run.edits else None,
+        "start": digest(run.start / WEIGHTS) if run.start else None,
         "seed": run.seed,
         "scale": run.scale,
+        "learning_rate": run.learning_rate,
     }
     if resume and origin_file.exists():
         if json.loads(origin_file.read_text(encoding="utf-8")) != origin:
             raise InputFileError(
-                f"{run.work} holds pairs of another data directory or CSV, another seed or another scale",
+                f"{run.work} holds a run with another data directory or CSV, start, seed, scale or learning rate",
                 "leave out --resume, or name another folder with --work",
             )
         return [Pair(**json.loads(line)) for line in kept.read_bytes().splitlines()]

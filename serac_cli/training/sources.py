@@ -42,7 +42,6 @@ __all__ = [
     "natural_stance",
     "normalise",
     "nq_open",
-    "pararel_templates",
     "pararel_triples",
     "personality",
     "qqp",
@@ -354,14 +353,6 @@ def entityquestions(directory: Path) -> list[EntityQuestion]:
             if found:
                 records.append(EntityQuestion(relation, found[1], r["question"], tuple(r["answers"])))
     return records
-
-
-def pararel_templates(directory: Path) -> dict[str, tuple[str, ...]]:
-    """ParaRel (Elazar et al. 2021): paraphrased patterns, "[X] works in the field of [Y].", by property; MIT.
-
-    Directory ``pararel``.
-    """
-    return {path.stem: tuple(r["pattern"] for r in read(path)) for path in sorted(directory.glob("P*.jsonl"))}
 
 
 def pararel_triples(directory: Path) -> list[Triple]:
