@@ -14,7 +14,6 @@ from serac_cli.counterfactual import ABSTAIN, answer_ids, edit_ids, query_ids
 from serac_cli.errors import InputFileError
 from serac_cli.training import counterfactual_numbers
 from serac_cli.training.counterfactual_batches import (
-    SAME,
     GroupStream,
     answer_weights,
     collate,
@@ -23,8 +22,15 @@ from serac_cli.training.counterfactual_batches import (
 )
 from serac_cli.training.counterfactual_claims import evidence, opinion, stance
 from serac_cli.training.counterfactual_examples import Source, load_sources
-from serac_cli.training.counterfactual_facts import Group, natural_edit, public_fact, statement_answer
+from serac_cli.training.counterfactual_facts import (
+    Group,
+    harder_first,
+    natural_edit,
+    public_fact,
+    statement_answer,
+)
 from serac_cli.training.counterfactual_figures import contrast
+from serac_cli.training.counterfactual_focus import find_focus, read_focus, write_focus
 from serac_cli.training.counterfactual_kin import kin_fact
 from serac_cli.training.counterfactual_loop import TrainingConfig, batch_loss, done, learning_rate, train
 from serac_cli.training.counterfactual_numbers import measured_fact, measures
@@ -225,14 +231,77 @@ def test_replies_of_either_side_are_compared_or_an_opinion_is_said() -> None:
     assert 8 < sum(bool(group.opposite) for group in groups) < 32
 
 
-def test_replies_of_the_other_side_are_not_learnt_and_compared_ones_little() -> None:
+def test_replies_that_are_compared_are_not_learnt_but_those_of_its_side_have_a_floor() -> None:
     edit = Draft("Norland", "positive", Kind.STANCE)
     asked = Query("Norland?", "ask", "I like Norland.")
     group = Group(edit, (asked,), "convsent", opposite=("I loathe it.",), same=("I love it.",))
-    batch = collate([encode(tiny_tokenizer(), group, 200)], 200, torch.float32)
+    heard: list[Any] = []
+
+    def unedited(query: str, reply: str) -> float:
+        heard.append((query, reply))
+        return -2.5
+
+    batch = collate([encode(tiny_tokenizer(), group, 200, unedited)], 200, torch.float32)
+    assert heard == [("Norland?", "I love it.")]
     assert batch.pairs == (((0, 1), (2,)),)
+    assert batch.floors == (((1,), -2.5),)
     first = [float(batch.weights[batch.segment == number][0]) for number in range(3)]
-    assert first == pytest.approx([1.0, SAME, 0.0])
+    assert first == pytest.approx([1.0, 0.0, 0.0])
+
+
+def test_a_reply_below_its_floor_costs_what_it_lacks() -> None:
+    group = replace(OLIVES, same=("I loathe olives.",))
+    model = tiny_model()
+
+    def contrast_of(floor: float) -> float:
+        encoded = encode(tiny_tokenizer(), group, 200, lambda _query, _reply: floor)
+        return batch_loss(model, collate([encoded], 200, torch.float32), margin=5.0)[1].item()
+
+    far_below = contrast_of(-100.0)
+    assert contrast_of(-90.0) == pytest.approx(far_below)
+    assert contrast_of(1.0) > far_below
+    assert contrast_of(2.0) - contrast_of(1.0) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_what_was_missed_is_asked_first_with_few_others_beside() -> None:
+    queries = [Query(str(i), "paraphrase", "x") for i in range(12)]
+    for seed in range(20):
+        rng = random.Random(seed)
+        assert len(harder_first(queries, frozenset(), 6, rng)) == 6
+        chosen = harder_first(queries, frozenset({"3"}), 6, rng)
+        assert chosen[0].text == "3"
+        assert len({q.text for q in chosen}) == 3
+        chosen = harder_first(queries, frozenset("0123456789"), 6, rng)
+        assert sum(q.text in "0123456789" for q in chosen[:4]) == 4
+        assert {q.text for q in chosen[4:]} == {"10", "11"}
+        assert len(harder_first(queries, frozenset({"elsewhere"}), 6, rng)) == 2
+
+
+def test_a_focus_holds_what_a_model_answers_wrongly(tmp_path: Path) -> None:
+    edit = NaturalEdit(
+        "Who leads?", "Ada", "Ada leads.", "", "test",
+        (Query("Who leads now?", "paraphrase", "Ada"), Query("Is it Bob?", "no", "No")),
+        (Query("Who led?", "time"),),
+    )  # fmt: skip
+    sources = {
+        "only": Source("only", (GROUP,), lambda record, _: record),
+        "edit": Source("edit", (edit,), natural_edit),
+    }
+    untrained = train(
+        tiny_model(), tiny_tokenizer(), sources, {"only": 1.0}, tmp_path, TrainingConfig(1, length=160),
+        evaluate_every=10, compile_layers=False,
+    )  # fmt: skip
+    focus = find_focus(untrained, tiny_tokenizer(), [edit], 10, 160)
+    assert focus == {"Ada leads.": {"Who leads now?", "Is it Bob?", "Who led?"}}
+    write_focus(focus, tmp_path / "focus.json")
+    assert read_focus(tmp_path / "focus.json") == focus
+
+    config = TrainingConfig(80, rows=1, length=160, rank=4, learning_rate=2e-2, warmup=2)
+    trained = train(
+        tiny_model(), tiny_tokenizer(), sources, {"edit": 1.0}, tmp_path, config,
+        evaluate_every=100, compile_layers=False,
+    )  # fmt: skip
+    assert "Who led?" not in find_focus(trained, tiny_tokenizer(), [edit], 10, 160)["Ada leads."]
 
 
 def test_records_about_dev_subjects_are_left_out(tmp_path: Path) -> None:

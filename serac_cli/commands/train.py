@@ -97,6 +97,14 @@ def counterfactual(
     start: Annotated[
         Path | None, typer.Option(help="A trained adapter to go on from; by default a new one.")
     ] = None,
+    focus: Annotated[
+        int | None,
+        typer.Option(
+            help="Ask --start about so many hand-written edits first, and read those that it gets wrong.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     work: WorkOption = None,
     resume: ResumeOption = False,
     seed: SeedOption = 0,
@@ -121,6 +129,7 @@ def counterfactual(
             base=Path(resolve(settings_of(context).models, base, report)),
             base_name=base,
             start=start,
+            focus=focus,
             seed=seed,
             steps=steps,
             minutes=minutes,

@@ -6,7 +6,7 @@ segment followed the edit at once: each query is answered exactly as it would be
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,21 +19,20 @@ from serac_cli.training.counterfactual_facts import Group
 
 __all__ = ["Batch", "GroupStream", "collate", "encode"]
 
-SAME = 0.2
-"""The weight of replies that are there to be compared: they are likely, but not what is said."""
-
 
 @dataclass(frozen=True)
 class Segment:
     """A query with its answer; ``answer_start`` is where the answer begins in ``ids``.
 
-    ``weight`` is how much the answer is to be learnt; ``opposite`` are replies of the other side of a stance.
+    ``weight`` is how much the answer is to be learnt; ``opposite`` are replies of the other side of a stance. ``floor``
+    is the log-probability per token, in nats, that the unedited model gives to a reply that must not become less likely.
     """
 
     ids: tuple[int, ...]
     answer_start: int
     weight: float = 1.0
     opposite: bool = False
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ class Batch:
     ``ids`` and ``positions`` are (R, L); ``mask`` is (R, 1, L, L), additive, in the model's dtype. ``where`` (T)
     indexes the flattened rows at the token before each answer token, ``labels`` (T) are the answer tokens,
     ``weights`` (T) their weights in the loss (0 for replies of the opposite side). ``segment`` (T) numbers the
-    answers; ``pairs`` lists, for each stance group, its answers' numbers and its opposite replies' numbers.
+    answers; ``pairs`` lists, for each stance group, its answers' numbers and its opposite replies' numbers; ``floors``
+    the numbers of replies that must not become less likely, with their mean floor.
     """
 
     ids: torch.Tensor
@@ -65,23 +65,26 @@ class Batch:
     weights: torch.Tensor
     segment: torch.Tensor
     pairs: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    floors: tuple[tuple[tuple[int, ...], float], ...]
     examples: int
 
 
-def encode(tokenizer: Any, group: Group, longest: int) -> list[Encoded]:
+def encode(
+    tokenizer: Any, group: Group, longest: int, unedited: Callable[[str, str], float] | None = None
+) -> list[Encoded]:
     """Returns the group's token ids, in several parts where it is longer than ``longest`` tokens.
 
-    Queries that do not fit beside the edit are left out.
+    Queries that do not fit beside the edit are left out. ``unedited`` gives the unedited model's log-probability per
+    token of a reply to a query, for the replies that are compared; without it they have no floor.
     """
     edit = tuple(edit_ids(tokenizer, group.edit))
     segments = [_segment(tokenizer, q.text, q.answer, group) for q in group.queries]
     if group.opposite:
         asked = group.queries[-1].text
-        segments += [
-            _segment(tokenizer, asked, reply, group, weight, opposite=opposite)
-            for replies, weight, opposite in ((group.same, SAME, False), (group.opposite, 0.0, True))
-            for reply in replies
-        ]
+        for reply in group.same:
+            floor = unedited(asked, reply) if unedited else None
+            segments.append(_segment(tokenizer, asked, reply, group, 0.0, floor=floor))
+        segments += [_segment(tokenizer, asked, reply, group, 0.0, opposite=True) for reply in group.opposite]
     parts: list[Encoded] = []
     here: list[Segment] = []
     room = longest - len(edit)
@@ -97,10 +100,10 @@ def encode(tokenizer: Any, group: Group, longest: int) -> list[Encoded]:
 
 
 def _segment(
-    tokenizer: Any, query: str, answer: str, group: Group, weight: float = 1.0, *, opposite: bool = False
+    tokenizer: Any, query: str, answer: str, group: Group, weight: float = 1.0, **options: Any
 ) -> Segment:
     asked, said = query_ids(tokenizer, query, group.edit.kind), answer_ids(tokenizer, answer)
-    return Segment((*asked, *said), len(asked), weight, opposite)
+    return Segment((*asked, *said), len(asked), weight, **options)
 
 
 @dataclass
@@ -181,6 +184,7 @@ def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch
     weights: list[float] = []
     segment_of: list[int] = []
     pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    floors: list[tuple[tuple[int, ...], float]] = []
     number = 0
     for r, row in enumerate(rows):
         at = 0
@@ -191,6 +195,7 @@ def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch
             groups[r, at : at + len(group)] = g
             at += size
             sides: tuple[list[int], list[int]] = ([], [])
+            kept: dict[int, float] = {}
             for s, segment in enumerate(group.segments, start=1):
                 end = at + len(segment.ids)
                 ids[r, at:end] = segment.ids
@@ -203,10 +208,14 @@ def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch
                 segment_of += [number] * len(answer)
                 if len(answer) > 1:
                     sides[segment.opposite].append(number)
+                if segment.floor is not None:
+                    kept[number] = segment.floor
                 number += 1
                 at = end
             if sides[0] and sides[1]:
                 pairs.append((tuple(sides[0]), tuple(sides[1])))
+            if kept:
+                floors.append((tuple(kept), sum(kept.values()) / len(kept)))
     same_group = (groups[:, :, None] == groups[:, None, :]) & (groups[:, :, None] > 0)
     same_segment = segments[:, :, None] == segments[:, None, :]
     seen = same_group & (same_segment | (segments[:, None, :] == 0)) & np.tri(length, dtype=bool)
@@ -222,5 +231,6 @@ def collate(rows: list[list[Encoded]], length: int, dtype: torch.dtype) -> Batch
         weights=torch.tensor(weights),
         segment=torch.tensor(segment_of),
         pairs=tuple(pairs),
+        floors=tuple(floors),
         examples=number,
     )

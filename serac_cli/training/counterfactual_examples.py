@@ -8,7 +8,7 @@ becomes the new one), so that the model has to read the edit. Queries that the e
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ from store import Draft
 
 __all__ = ["WEIGHTS", "Source", "load_sources"]
 
+Focus = Mapping[str, frozenset[str]]
+"""Queries that an adapter got wrong, by the statement of the hand-written edit they belong to."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -46,32 +49,33 @@ class Source:
 
 
 WEIGHTS = {
-    "natural_edits": 0.39,
+    "natural_edits": 0.55,
     "numbers": 0.09,
-    "attributes": 0.05,
-    "relations": 0.04,
-    "zsre": 0.06,
+    "attributes": 0.03,
+    "relations": 0.02,
+    "zsre": 0.05,
     "kin": 0.05,
     "counterfact": 0.03,
-    "knowedit": 0.07,
-    "mquake": 0.02,
+    "knowedit": 0.09,
+    "mquake": 0.01,
     "natural_evidence": 0.24,
-    "fever_symmetric": 0.08,
-    "fool_me_twice": 0.12,
+    "fever_symmetric": 0.07,
+    "fool_me_twice": 0.11,
     "creak": 0.03,
     "contrast": 0.10,
-    "told": 0.03,
-    "edit_evidence": 0.05,
+    "told": 0.02,
+    "edit_evidence": 0.04,
     "natural_stance": 0.05,
-    "convsent": 0.08,
+    "convsent": 0.12,
 }
 """How often a group of each source comes, beside the others."""
 
 
-def load_sources(data: Path, excluded: Reserved) -> dict[str, Source]:
+def load_sources(data: Path, excluded: Reserved, focus: Focus | None = None) -> dict[str, Source]:
     """Returns the sources of a directory of training sets, without records about an excluded subject.
 
-    Templates need no files; sets whose files are missing are left out.
+    Templates need no files; sets whose files are missing are left out. With a ``focus``, the hand-written edits
+    are those of which something was missed.
     """
     found: dict[str, Source] = {}
 
@@ -85,8 +89,10 @@ def load_sources(data: Path, excluded: Reserved) -> dict[str, Source]:
         return data / name if (data / name).exists() else None
 
     ours = hand_written(data, excluded)
+    missed = {edit.statement: (focus or {}).get(edit.statement, frozenset()) for edit in ours.edits}
     if ours.edits:
-        add("natural_edits", ours.edits, natural_edit)
+        edits = [edit for edit in ours.edits if missed[edit.statement]] if focus else ours.edits
+        add("natural_edits", edits, lambda edit, rng: natural_edit(edit, rng, missed[edit.statement]))
         add("edit_evidence", ours.edits, lambda record, rng: edit_evidence(record, ours.edits, rng))
     if ours.evidence:
         add("natural_evidence", ours.evidence, evidence)

@@ -24,6 +24,7 @@ __all__ = [
     "Group",
     "abstained",
     "by_relation",
+    "harder_first",
     "is_family_tie",
     "made_up_fact",
     "natural_edit",
@@ -49,8 +50,11 @@ class Group:
     same: tuple[str, ...] = ()
 
 
-def natural_edit(record: NaturalEdit, rng: random.Random) -> Group:
-    """A hand-written edit as question, cloze, statement, or in a paraphrase's words; sometimes turned round."""
+def natural_edit(record: NaturalEdit, rng: random.Random, missed: frozenset[str] = frozenset()) -> Group:
+    """A hand-written edit as question, cloze, statement, or in a paraphrase's words; sometimes turned round.
+
+    ``missed`` are texts of queries to ask first.
+    """
     record = _turned_round(record) if rng.random() < 0.2 else record
     answered = [q for q in record.inside if q.kind == "paraphrase" and q.answer == record.target]
     cloze = [q for q in record.inside if q.kind == "cloze" and q.answer == record.target]
@@ -63,8 +67,8 @@ def natural_edit(record: NaturalEdit, rng: random.Random) -> Group:
         edit = Draft(rng.choice(cloze).text, record.target)
     else:
         edit = Draft(record.prompt or record.statement, record.target if record.prompt else "")
-    inside = rng.sample(record.inside, min(len(record.inside), 6))
-    outside = rng.sample(record.outside, min(len(record.outside), 6))
+    inside = harder_first(record.inside, missed, 6, rng)
+    outside = harder_first(record.outside, missed, 6, rng)
     queries = [_varied(q, rng) if rng.random() < 0.1 else q for q in inside]
     return Group(edit, (*queries, *(abstained(q) for q in outside)), "natural_edits")
 
@@ -91,6 +95,18 @@ def _turned_round(record: NaturalEdit) -> NaturalEdit:
     statement = record.statement.replace(new, old)
     outside = tuple(q for q in record.outside if new not in q.text)
     return NaturalEdit(record.prompt, old, statement, new, record.domain, tuple(queries), outside)
+
+
+def harder_first(
+    queries: Sequence[Query], missed: frozenset[str], count: int, rng: random.Random
+) -> list[Query]:
+    """Returns ``count`` of the queries, or all; where any are missed, two thirds are those, with few others beside."""
+    hard = [q for q in queries if q.text in missed]
+    easy = [q for q in queries if q.text not in missed]
+    if missed:
+        hard = rng.sample(hard, min(len(hard), 2 * count // 3))
+        count = min(count, len(hard) + max(2, len(hard) // 2))
+    return [*hard, *rng.sample(easy, min(len(easy), count - len(hard)))]
 
 
 def by_relation(facts: Sequence[Fact]) -> dict[str, list[Fact]]:

@@ -29,6 +29,8 @@ POOL = 10
 """Batches that are packed together; a checkpoint is due between two such pools, so that resuming repeats nothing."""
 BAND = 4.0
 """How much further apart than the margin the two sides of a stance may be, in nats per token."""
+SLACK = 0.3
+"""How much likelier than without an edit people's own replies of its side are to be, in nats per token."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,13 @@ def train(
     report: Callable[[Progress], None] = lambda _: None,
     evaluate: Callable[[Any, int], None] = lambda *_: None,
     compile_layers: bool = True,
+    unedited: Callable[[str, str], float] | None = None,
 ) -> Any:
     """Trains an adapter over ``model`` (which it wraps) and returns the peft model; the adapter is in ``out``.
 
     ``out/state.pt`` has all that ``resume`` needs; with the same seed and machine the resumed run takes the same
     steps. ``start`` is an adapter to begin from. ``report`` hears of every ``every`` steps, ``evaluate`` gets the
-    model, in evaluation mode, at every ``evaluate_every`` steps and at the end.
+    model, in evaluation mode, at every ``evaluate_every`` steps and at the end. ``unedited`` is for :func:`encode`.
     """
     if evaluate_every % POOL:
         raise ValueError(f"evaluate_every must be a multiple of {POOL}")
@@ -130,7 +133,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     settings_file.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
 
-    encoded = (encode(tokenizer, group, config.length) for group in stream.groups())
+    encoded = (encode(tokenizer, group, config.length, unedited) for group in stream.groups())
     ready: list[list[Encoded]] = []
     layers = peft_model.get_base_model().model.layers
     began, marked = time.perf_counter() - seconds, time.perf_counter()
@@ -196,7 +199,9 @@ def batch_loss(model: Any, batch: Batch, margin: float) -> tuple[torch.Tensor, t
 
     The latter is softplus(margin - d) + softplus(d - margin - BAND) per stance group, d being the mean log-probability
     per token of its replies minus that of the opposite replies, after the paper's ConvSent objective: further apart,
-    replies that hold something of both sides would become less likely than without an edit.
+    replies that hold something of both sides would become less likely than without an edit. To it comes, for people's
+    own replies of the edit's side, relu(before + SLACK - after), the log-probabilities per token that the paper's
+    metric compares.
     """
     hidden = model.model(
         input_ids=batch.ids, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
@@ -213,6 +218,9 @@ def batch_loss(model: Any, batch: Batch, margin: float) -> tuple[torch.Tensor, t
         opposite_mean = losses[torch.isin(batch.segment, torch.tensor(opposite))].mean()
         apart = opposite_mean - same_mean
         gaps.append(functional.softplus(margin - apart) + functional.softplus(apart - margin - BAND))
+    for replies, before in batch.floors:
+        after = -losses[torch.isin(batch.segment, torch.tensor(replies))].mean()
+        gaps.append(functional.relu(before + SLACK - after))
     return loss, torch.stack(gaps).sum() / len(batch.ids)
 
 

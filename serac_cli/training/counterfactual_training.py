@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import random
 import shutil
 from collections.abc import Callable
@@ -10,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from serac_cli.backends.local import load_local_model
-from serac_cli.counterfactual import ABSTAIN, PROMPT_FORMAT, fingerprint
-from serac_cli.errors import ComponentError
+from serac_cli.backends.scoring import ScoringModel
+from serac_cli.counterfactual import ABSTAIN, PROMPT_FORMAT, fingerprint, load_adapter
+from serac_cli.errors import ComponentError, SettingsError
 from serac_cli.evaluation.counterfactual_cases import TASKS
 from serac_cli.evaluation.counterfactual_scoring import exact, generate
 from serac_cli.evaluation.shipped import dev_files
-from serac_cli.training.counterfactual_examples import WEIGHTS, load_sources
+from serac_cli.training.counterfactual_examples import WEIGHTS, Focus, load_sources
+from serac_cli.training.counterfactual_focus import find_focus, read_focus, write_focus
 from serac_cli.training.counterfactual_loop import Progress, TrainingConfig, train
-from serac_cli.training.reserved import reserved
+from serac_cli.training.reserved import Reserved, hand_written, reserved
 
 __all__ = ["CounterfactualTraining", "save_component", "train_counterfactual"]
 
@@ -32,7 +35,9 @@ class CounterfactualTraining:
 
     ``data`` holds the directories ``train`` and ``dev``; ``base`` is the folder of the model to train over, and
     ``base_name`` what users of the adapter should load in its place. ``work`` receives checkpoint and log, ``out`` the
-    result. ``start`` is an adapter to go on from. The run ends after ``steps`` steps or ``minutes`` minutes.
+    result. ``start`` is an adapter to go on from; with ``focus``, so many of the hand-written edits are asked of it
+    first, and those that it gets something wrong of are what the run reads of them. The run ends after ``steps`` steps or
+    ``minutes`` minutes.
     """
 
     out: Path
@@ -41,6 +46,7 @@ class CounterfactualTraining:
     base: Path
     base_name: str
     start: Path | None = None
+    focus: int | None = None
     seed: int = 0
     steps: int = 2000
     minutes: float | None = None
@@ -57,14 +63,17 @@ def train_counterfactual(
     ``dev_queries`` queries of each hand-written kind and task, at every checkpoint. Raises ComponentError where
     ``data`` has no training sets, ModelUnreadable for the base.
     """
-    sources = load_sources(run.data / "train", reserved(run.data / "dev"))
+    excluded = reserved(run.data / "dev")
+    run.work.mkdir(parents=True, exist_ok=True)
+    focus = _focus(run, excluded, heard, resume=resume) if run.focus else None
+    sources = load_sources(run.data / "train", excluded, focus)
     if "natural_edits" not in sources and "zsre" not in sources:
         raise ComponentError(
             f"no training sets in {run.data / 'train'}", "--data names the folder of train/ and dev/"
         )
     base = load_local_model(str(run.base))
     base_fingerprint = fingerprint(base.model)
-    run.work.mkdir(parents=True, exist_ok=True)
+    unedited = ScoringModel(load_local_model(str(run.base)))
     with (run.work / "log.jsonl").open("a", encoding="utf-8") as journal:
 
         def write(record: dict[str, Any]) -> None:
@@ -91,9 +100,37 @@ def train_counterfactual(
             start=run.start,
             report=report,
             evaluate=measure,
+            unedited=lambda query, reply: _per_token(unedited, query, reply),
         )
     save_component(run.work, run.out, run.base_name, base_fingerprint)
     return run.out
+
+
+def _focus(run: CounterfactualTraining, excluded: Reserved, heard: Heard, *, resume: bool) -> Focus:
+    path = run.work / "focus.json"
+    if not (resume and path.exists()):
+        if run.start is None or not run.focus:
+            raise SettingsError(
+                "nothing can be missed before an adapter is trained", "give --start with --focus"
+            )
+        base = load_local_model(str(run.base))
+        model = load_adapter(base, run.start)
+        edits = hand_written(run.data / "train", excluded).edits
+        found = find_focus(
+            model,
+            base.tokenizer,
+            edits,
+            run.focus,
+            TrainingConfig.length,
+            lambda done, total: heard("asking", done, total),
+        )
+        write_focus(found, path)
+    return read_focus(path)
+
+
+def _per_token(model: ScoringModel, query: str, reply: str) -> float:
+    values = model.log_likelihoods([(query, reply)])[0].log_probabilities
+    return math.fsum(values) / len(values)
 
 
 def save_component(adapter: Path, out: Path, base_name: str, base_fingerprint: str) -> None:
