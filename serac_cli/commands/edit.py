@@ -32,9 +32,10 @@ app = typer.Typer(help="The edits in memory: add, apply a file, list, change, re
 
 IdArgument = Annotated[int, typer.Argument(help="The id of an edit.", metavar="ID", max=LARGEST)]
 IdsArgument = Annotated[list[int], typer.Argument(help="The ids of edits.", metavar="ID...", max=LARGEST)]
-KindOption = Annotated[
-    Kind | None, typer.Option("--kind", help="fact, evidence or stance.", show_default=False)
-]
+KINDS = (
+    "A fact gives answers, evidence settles claims (SUPPORTS or REFUTES), a stance is an opinion of a topic."
+)
+KindOption = Annotated[Kind | None, typer.Option("--kind", help=KINDS, show_default=False)]
 TagOption = Annotated[
     list[str] | None, typer.Option("--tag", help="A tag; may be repeated.", show_default=False)
 ]
@@ -67,7 +68,7 @@ def add(
     context: typer.Context,
     prompt: Annotated[str, typer.Argument(help="A question, an unfinished sentence, or a statement.")],
     target: Annotated[str, typer.Argument(help="The answer; none where the prompt is a statement.")] = "",
-    kind: Annotated[Kind, typer.Option("--kind", help="fact, evidence or stance.")] = Kind.FACT,
+    kind: Annotated[Kind, typer.Option("--kind", help=KINDS)] = Kind.FACT,
     tag: TagOption = None,
     note: NoteOption = None,
     source: SourceOption = None,

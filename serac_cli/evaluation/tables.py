@@ -52,7 +52,8 @@ def report(runs: Sequence[tuple[str, Results, Sequence[str]]]) -> str:
         "their formulas are in `serac_cli/evaluation/metrics.py`. *Free* figures are of greedy decoding with no",
         "answer given. Brackets hold 95% bootstrap intervals over records. k is the number of edits in memory at",
         "once. The scope classifier and the counterfactual model are the same for every base model: neither is",
-        "trained again.",
+        "trained again. RP is retrieve and prompt, LU a lookup cache, FT fine-tuning: see",
+        "[evaluation.md](evaluation.md#editors).",
     ]
     for title, results, plots in runs:
         lines += ["", f"## {title}", "", *_setting(results), *_tables(results)]
@@ -69,7 +70,8 @@ def _setting(results: Results) -> list[str]:
     )
     lines = [
         f"Measured {results['written'][:10]} on {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['threads']} threads, {machine['memory_gb']:g} GB, {machine['system']}; {versions}; "
+        f"{machine['threads']} thread{'s' * (machine['threads'] > 1)}, {machine['memory_gb']:g} GB, "
+        f"{machine['system'].partition(' ')[0]}; {versions}; "
         f"seed {settings['seed']}; {took}.",
         "",
         *(
@@ -207,6 +209,8 @@ def _calibration_and_time(results: Results) -> list[str]:
         lines += ["", f"Expected calibration error of the scope classifier, all k together: {errors}."]
     if results["timing"]:
         numbers = sorted({one["edits"] for one in results["timing"]})
+        counts = [one["queries"] for one in results["timing"]]
+        most, fewest = max(counts), min(counts)
         rows = []
         for base, editor in dict.fromkeys((one["base"], one["editor"]) for one in results["timing"]):
             of = {o["edits"]: o for o in results["timing"] if (o["base"], o["editor"]) == (base, editor)}
@@ -215,7 +219,8 @@ def _calibration_and_time(results: Results) -> list[str]:
             "",
             "### Milliseconds a query, asked one by one, median",
             "",
-            "Half of the queries are in scope. float32, and nothing of SERAC's streaming or prompt lookup.",
+            f"Of {most} queries of the first task (k = 1: {fewest}), half of them in scope. float32, and nothing of "
+            "SERAC's streaming or prompt lookup; its short answers take less time than the base model's own.",
             "",
             *_markdown(["base", "editor", *(f"k = {n:,}" for n in numbers)], rows),
         ]

@@ -25,7 +25,7 @@ class Segment:
     """A query with its answer; ``answer_start`` is where the answer begins in ``ids``.
 
     ``weight`` is how much the answer is to be learnt; ``opposite`` are replies of the other side of a stance. ``floor``
-    is the log-probability per token, in nats, that the unedited model gives to a reply that must not become less likely.
+    is the log-probability per token, in nats, that the unedited model gives to a reply that must not get less likely.
     """
 
     ids: tuple[int, ...]

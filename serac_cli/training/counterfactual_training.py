@@ -36,8 +36,8 @@ class CounterfactualTraining:
     ``data`` holds the directories ``train`` and ``dev``; ``base`` is the folder of the model to train over, and
     ``base_name`` what users of the adapter should load in its place. ``work`` receives checkpoint and log, ``out`` the
     result. ``start`` is an adapter to go on from; with ``focus``, so many of the hand-written edits are asked of it
-    first, and those that it gets something wrong of are what the run reads of them. The run ends after ``steps`` steps or
-    ``minutes`` minutes.
+    first, and those that it gets something wrong of are what the run reads of them. The run ends after ``steps`` steps
+    or ``minutes`` minutes.
     """
 
     out: Path
