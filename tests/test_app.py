@@ -154,9 +154,18 @@ def test_what_is_retired_already_is_told_and_changes_nothing(memory):
     assert serac("edit", "undo").stderr.strip() == "undone: retire edit 2"
 
 
-def test_the_probes_of_an_edit_taken_out_of_use_are_told(memory):
+def test_the_probes_of_an_edit_taken_out_of_use_are_told(memory, tmp_path):
     serac("probe", "add", 1, "how many is room 0?")
-    assert "1 of `serac check`'s probes are of edit 1" in serac("edit", "retire", 1).stderr
+    assert "1 of `serac check`'s probes are of edit 1, out of use now" in serac("edit", "retire", 1).stderr
+    serac("probe", "add", 2, "how many is room 1?")
+    serac("probe", "add", 3, "how many is room 2?")
+    path = tmp_path / "other.csv"
+    path.write_text(
+        "prompt,target,expires_at\nWhat is the number of room 1?,a,2020-01-01\nWhat is the number of room 2?,b,\n"
+    )
+    said = serac("edit", "apply", path).stderr
+    assert "2 of `serac check`'s probes are of edits 2, 3, out of use now, and are not run" in said
+    assert "expired already, so without effect: edit 1001\n" in said
 
 
 def test_memory_can_be_named_before_or_after_the_command(memory, tmp_path):

@@ -134,6 +134,12 @@ def test_the_weights_are_those_of_the_kind_of_edit():
     assert check.weigh([evidence], [0.999])[0].probability == pytest.approx(0.9)
 
 
+def test_what_each_model_said_stays_beside_the_probability():
+    first, second = EVEN.weigh([match(0.6), match(0.001)], [0.25])
+    assert (first.scope, first.abstention) == (0.6, 0.25)
+    assert (second.scope, second.abstention) == (None, None)
+
+
 def test_a_check_is_read_as_it_was_written(tmp_path):
     save_check(tmp_path, EVEN)
     assert load_check(tmp_path) == EVEN

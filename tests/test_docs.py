@@ -22,6 +22,15 @@ def test_the_command_reference_is_the_help_of_the_code(tmp_path):
     )
 
 
+def test_every_benchmark_tells_its_options():
+    for benchmark in sorted((ROOT / "benchmarks").glob("*.py")):
+        told = subprocess.run(
+            [sys.executable, benchmark, "--help"], capture_output=True, text=True, check=False
+        )
+        assert told.returncode == 0, told.stderr
+        assert "options:" in told.stdout
+
+
 def test_the_readme_names_commands_that_exist():
     readme = (ROOT / "README.md").read_text()
     reference = (ROOT / "docs" / "commands.md").read_text()

@@ -3,8 +3,9 @@ import json
 
 import pytest
 
+from serac_cli.protocols import Match
 from serac_cli.render import Format, Output, inert
-from store import Draft, Memory
+from store import Draft, Edit, Kind, Memory
 
 HOSTILE = "[red]x[/] [/] \x1b[31mred\x1b[0m \x07 \x9b2J \u202eabc\u202c \u2028 \ue0001:smile:\t\r\n"
 
@@ -127,3 +128,16 @@ def test_a_table_is_never_wider_than_the_terminal():
     for width in (12, 20, 33, 80):
         lines = table((1000, "prompt " * 20, "東京" * 90, "x" * 400), width=width)
         assert max(len(line) + sum(c in "東京" for c in line) for line in lines[1:]) <= width
+
+
+def test_what_was_not_checked_has_no_probability_to_compare(capsys):
+    edits = [Edit(n, "Who?", "Ada", Kind.FACT, (), "", "", "", "", "") for n in (1, 2)]
+    matches = [Match(edits[0], 0.01, 0.9, scope=0.7, abstention=0.99), Match(edits[1], 0.6, 0.8)]
+    Output(Format.JSON).matches(matches, 0.5)
+    said = capsys.readouterr()
+    first, second = json.loads(said.out)
+    assert (first["probability"], first["scope"], first["abstention"]) == (0.01, 0.7, 0.99)
+    assert (second["probability"], second["scope"], second["abstention"]) == (None, 0.6, None)
+    assert "out of scope: the best probability, 0.010" in said.err
+    Output(Format.AUTO).matches([Match(edits[0], 0.9, 0.8)], 0.5)
+    assert capsys.readouterr().out == "1\t0.9\t0.8\tWho?\tAda\n"
