@@ -11,7 +11,7 @@ from serac_cli.query_files import read_queries
 from store import Edit, Memory
 from store.edits import fold
 
-__all__ = ["Check", "Expectation", "read_probe_file", "run_checks", "stored"]
+__all__ = ["Expectation", "ProbeResult", "read_probe_file", "run_checks", "stored"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Expectation:
 
 
 @dataclass(frozen=True)
-class Check:
+class ProbeResult:
     """The outcome: ``why`` is empty where all is as expected. ``match`` is the nearest edit, None in an empty memory;
     ``said`` is None where no answer was asked for.
     """
@@ -101,7 +101,7 @@ def run_checks(
     threshold: float,
     answer: Callable[[str, Edit | None], str],
     progress: Callable[[int, int], None] = lambda *_: None,
-) -> list[Check]:
+) -> list[ProbeResult]:
     """Returns the outcome of each, in order.
 
     ``answer(query, edit)`` is called only where an answer is expected and the query is routed as it should be: with the
@@ -114,7 +114,7 @@ def run_checks(
         if not why and expected.answer:
             said = answer(expected.query, match.edit if expected.in_scope and match else None)
             why = _misanswered(expected, said)
-        checks.append(Check(expected, match, threshold, said, why))
+        checks.append(ProbeResult(expected, match, threshold, said, why))
         progress(done, len(expectations))
     return checks
 

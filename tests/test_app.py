@@ -214,10 +214,10 @@ def other_database(path):
             lambda path: path.write_bytes(b"hello, this is a text file, of more than a hundred bytes " * 5),
             "SQLite",
         ),
-        (other_database, "not"),
+        (other_database, "is not an edit memory: "),
         (newer, "newer"),
-        (lambda path: path.mkdir(), ""),
-        (lambda path: None, "no"),
+        (lambda path: path.mkdir(), "it is no regular file"),
+        (lambda path: None, "there is no edit memory at"),
     ],
 )
 def test_a_file_that_is_no_memory_is_one_line_and_stays_as_it_is(tmp_path, make, message):

@@ -46,7 +46,7 @@ def test_form_of_a_query(text: str, expected: str):
     assert form(text) == expected
 
 
-def test_a_typo_keeps_numbers_and_the_first_and_last_letter():
+def test_a_typo_keeps_numbers_short_words_and_the_first_letter():
     for seed in range(50):
         changed = typo("Version 12.5 of Quartzite", random.Random(seed)).split(" ")
         assert changed[1:3] == ["12.5", "of"]
