@@ -5,7 +5,7 @@ the edit; with the default base model it shares the base's weights, and the adap
 :class:`InContextCounterfactual` asks the base model itself, with the edit in the prompt.
 
 The prompt is edit first, query second, so that queries to one edit share a prefix; training and inference both
-build it with :func:`edit_ids` and :func:`query_ids`.
+build it of :func:`edit_ids` and :func:`query_ids`.
 """
 
 import hashlib
@@ -32,12 +32,13 @@ __all__ = [
     "answer_ids",
     "attach",
     "edit_ids",
-    "edit_text",
+    "edit_line",
     "fingerprint",
     "fits",
     "load_adapter",
+    "prompt_ids",
     "query_ids",
-    "query_text",
+    "query_lines",
     "read_config",
 ]
 
@@ -56,26 +57,31 @@ _QUERY = {
 }
 
 
-def edit_text(edit: Edit | Draft) -> str:
+def edit_line(edit: Edit | Draft) -> str:
     """Returns the first line of the prompt, the edit, with its line feed."""
     prompt, target = " ".join(edit.prompt.split()), " ".join(edit.target.split())
     return f"{_EDIT[edit.kind]}{prompt} => {target}\n" if target else f"{_EDIT[edit.kind]}{prompt}\n"
 
 
-def query_text(query: str, kind: Kind) -> str:
+def query_lines(query: str, kind: Kind) -> str:
     """Returns the rest of the prompt: the query, and the word after which the answer follows."""
     before, after = _QUERY[kind]
     return f"{before}{' '.join(query.split())}{after}"
 
 
 def edit_ids(tokenizer: Any, edit: Edit | Draft) -> list[int]:
-    """Returns the token ids of :func:`edit_text`. Special tokens spelt out in an edit stay plain text."""
-    return _ids(tokenizer, edit_text(edit))
+    """Returns the token ids of :func:`edit_line`. Special tokens spelt out in an edit stay plain text."""
+    return _ids(tokenizer, edit_line(edit))
 
 
 def query_ids(tokenizer: Any, query: str, kind: Kind) -> list[int]:
-    """Returns the token ids of :func:`query_text`."""
-    return _ids(tokenizer, query_text(query, kind))
+    """Returns the token ids of :func:`query_lines`."""
+    return _ids(tokenizer, query_lines(query, kind))
+
+
+def prompt_ids(tokenizer: Any, edit: Edit | Draft, query: str) -> list[int]:
+    """Returns the token ids of the whole prompt."""
+    return [*edit_ids(tokenizer, edit), *query_ids(tokenizer, query, edit.kind)]
 
 
 def answer_ids(tokenizer: Any, answer: str) -> list[int]:
@@ -230,7 +236,7 @@ class TrainedCounterfactual:
             yield self.model
 
     def _prompt(self, query: str, edit: Edit | Draft) -> list[int]:
-        return [*edit_ids(self.tokenizer, edit), *query_ids(self.tokenizer, query, edit.kind)]
+        return prompt_ids(self.tokenizer, edit, query)
 
     def _prefill(self, prompt: list[int]) -> tuple[DynamicCache, torch.Tensor]:
         read, self._read = self._read, {}

@@ -17,11 +17,11 @@ from serac_cli.counterfactual import (
     answer_ids,
     attach,
     edit_ids,
-    edit_text,
+    edit_line,
     fingerprint,
     guess_ahead,
     query_ids,
-    query_text,
+    query_lines,
     read_config,
 )
 from serac_cli.errors import ComponentError
@@ -113,13 +113,13 @@ def plain_greedy(trained: TrainedCounterfactual, query: str, edit: Draft, longes
     ],
 )
 def test_an_edit_is_one_line_of_the_prompt(edit: Draft, text: str) -> None:
-    assert edit_text(edit) == text
+    assert edit_line(edit) == text
 
 
 def test_the_prompt_ends_with_the_word_that_asks_for_the_answer() -> None:
-    assert query_text("uk  pm\n", Kind.FACT) == "Query: uk pm\nAnswer:"
-    assert query_text("It has dogs.", Kind.EVIDENCE) == "Claim: It has dogs.\nVerdict:"
-    assert query_text("Olives?", Kind.STANCE) == "Query: Olives?\nReply:"
+    assert query_lines("uk  pm\n", Kind.FACT) == "Query: uk pm\nAnswer:"
+    assert query_lines("It has dogs.", Kind.EVIDENCE) == "Claim: It has dogs.\nVerdict:"
+    assert query_lines("Olives?", Kind.STANCE) == "Query: Olives?\nReply:"
 
 
 def test_special_tokens_spelt_out_by_a_user_stay_plain_text(tokenizer: Any) -> None:

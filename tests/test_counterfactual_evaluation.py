@@ -16,7 +16,7 @@ from serac_cli.evaluation.counterfactual_command import (
     write_card,
 )
 from serac_cli.evaluation.counterfactual_report import table
-from serac_cli.evaluation.counterfactual_scoring import exact, generate, normalise, score
+from serac_cli.evaluation.counterfactual_scoring import exact, generate, score, squad_normalise
 from serac_cli.evaluation.counterfactual_stance import Judge, measure_stance, on_topic
 from store import Draft, Kind
 from tests.test_counterfactual import EDIT, base, folder, tokenizer
@@ -49,7 +49,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_answers_are_compared_without_case_articles_and_punctuation() -> None:
-    assert normalise("The  “Café”, a bar!") == "café bar"
+    assert squad_normalise("The  “Café”, a bar!") == "café bar"
     assert exact("the African Union.", "African Union")
     assert not exact("45 days", "30 days")
 

@@ -20,7 +20,7 @@ from serac_cli.training.scope_calibration import best_threshold, fitted_temperat
 from serac_cli.training.scope_data import held_out, mined_pairs, prefixed, user_pairs
 from serac_cli.training.scope_evidence import count_pairs, evidence_pairs
 from serac_cli.training.scope_forms import form, keywords, typo, yes_no
-from serac_cli.training.scope_natural import natural_pairs, stance_text
+from serac_cli.training.scope_natural import natural_pairs
 from serac_cli.training.scope_pairs import Pair, fact_pairs, inverse_pairs
 from serac_cli.training.scope_properties import other_properties, properties, property_pairs
 from serac_cli.training.scope_template_pairs import template_pairs
@@ -197,13 +197,6 @@ def test_made_up_counts_settle_what_compares_them():
     assert {p.label for p in pairs if p.kind == "claim"} == {True}
     assert {p.label for p in pairs if p.kind in ("nei", "other_page")} == {False}
     assert not any("{" in p.query or "{" in p.edit for p in pairs)
-
-
-def test_stance_text_is_the_text_that_the_encoder_makes():
-    from serac_cli.encoder import edit_text
-    from store import Kind
-
-    assert stance_text("tea", True) == edit_text(edit_of(1, "tea", "positive", Kind.STANCE))
 
 
 def test_mined_pairs_are_out_of_scope_and_never_of_the_querys_own_group():

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from serac_cli.counterfactual import ABSTAIN, answer_ids, edit_ids, query_ids
+from serac_cli.counterfactual import ABSTAIN, answer_ids, prompt_ids
 from serac_cli.evaluation.counterfactual_cases import Case
 
-__all__ = ["Scored", "exact", "generate", "normalise", "score"]
+__all__ = ["Scored", "exact", "generate", "score", "squad_normalise"]
 
 Heard = Callable[[int, int], None]
 """Called with (cases done, cases in all)."""
@@ -30,7 +30,7 @@ class Scored:
     abstention: float
 
 
-def normalise(text: str) -> str:
+def squad_normalise(text: str) -> str:
     """Returns the text as SQuAD compares it: lower case, no punctuation, no articles, single spaces."""
     kept = "".join(c for c in text.casefold() if c not in string.punctuation and c not in "’‘“”–—")
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
@@ -38,7 +38,7 @@ def normalise(text: str) -> str:
 
 def exact(answer: str, expected: str) -> bool:
     """Returns whether two answers are the same after normalising."""
-    return normalise(answer) == normalise(expected)
+    return squad_normalise(answer) == squad_normalise(expected)
 
 
 @torch.inference_mode()
@@ -55,7 +55,7 @@ def score(
     ``tokens`` bounds a batch with its padding.
     """
     abstain = int(tokenizer.convert_tokens_to_ids(ABSTAIN))
-    prompts = [_prompt(tokenizer, case) for case in cases]
+    prompts = [prompt_ids(tokenizer, case.edit, case.query) for case in cases]
     answers = [answer_ids(tokenizer, case.answer) for case in cases]
     results: list[Scored | None] = [None] * len(cases)
     done = 0
@@ -102,7 +102,7 @@ def generate(
     """Returns the greedy answer to each case's query, in order."""
     abstain = int(tokenizer.convert_tokens_to_ids(ABSTAIN))
     end = int(tokenizer.eos_token_id)
-    prompts = [_prompt(tokenizer, case) for case in cases]
+    prompts = [prompt_ids(tokenizer, case.edit, case.query) for case in cases]
     answers = [""] * len(cases)
     done = 0
     for batch in _batches([len(p) for p in prompts], rows * max(map(len, prompts), default=1), rows):
@@ -125,10 +125,6 @@ def generate(
         done += len(batch)
         heard(done, len(cases))
     return answers
-
-
-def _prompt(tokenizer: Any, case: Case) -> list[int]:
-    return [*edit_ids(tokenizer, case.edit), *query_ids(tokenizer, case.query, case.edit.kind)]
 
 
 def _batches(lengths: Sequence[int], tokens: int, rows: int = 256) -> Iterator[list[int]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from serac_cli.backends.local import LocalModel
 from serac_cli.backends.scoring import ScoringModel, likelihoods
-from serac_cli.counterfactual import answer_ids, edit_ids, query_ids
+from serac_cli.counterfactual import answer_ids, prompt_ids
 from serac_cli.errors import ComponentError
 from serac_cli.evaluation import metrics
 from serac_cli.evaluation.counterfactual_cases import Case, StanceTopic
@@ -111,10 +111,7 @@ def measure_stance(
     after: list[Likelihood] = []
     for at in range(0, len(cases), CHUNK):
         read = [
-            (
-                [*edit_ids(tokenizer, case.edit), *query_ids(tokenizer, case.query, Kind.STANCE)],
-                answer_ids(tokenizer, case.answer),
-            )
+            (prompt_ids(tokenizer, case.edit, case.query), answer_ids(tokenizer, case.answer))
             for case in cases[at : at + CHUNK]
         ]
         after += likelihoods(model, tokenizer, read)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serac_cli.backends.scoring import ScoringModel, generate, likelihoods
-from serac_cli.counterfactual import ABSTAIN, answer_ids, edit_ids, in_context_prompt, query_ids
+from serac_cli.counterfactual import ABSTAIN, answer_ids, in_context_prompt, prompt_ids
 from serac_cli.evaluation.calls import Calls, digest_of
 from serac_cli.evaluation.tasks import Ask, Record
 from serac_cli.protocols import Likelihood, ScopeForm
@@ -215,8 +215,7 @@ class Trained:
         return self.calls.map(f"abstention {self.identity}", items, compute)
 
     def _prompt(self, key: tuple[str, str, str], query: str) -> list[int]:
-        edit = _edit(key)
-        return [*edit_ids(self.tokenizer, edit), *query_ids(self.tokenizer, query, edit.kind)]
+        return prompt_ids(self.tokenizer, _edit(key), query)
 
 
 class InContext:

@@ -31,7 +31,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from serac_cli.evaluation.counterfactual_scoring import exact, normalise
+from serac_cli.evaluation.counterfactual_scoring import exact, squad_normalise
 from serac_cli.protocols import Likelihood
 
 __all__ = [
@@ -84,7 +84,7 @@ def kl_per_token(before: Likelihood, after: Likelihood) -> float:
 
 def contains(answer: str, expected: str) -> bool:
     """Returns whether the answer holds the expected one as whole words, after normalising."""
-    return f" {normalise(expected)} " in f" {normalise(answer)} "
+    return f" {squad_normalise(expected)} " in f" {squad_normalise(answer)} "
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
+from serac_cli.encoder import edit_text
 from serac_cli.training.scope_forms import form
 from serac_cli.training.scope_pairs import Pair, varied
 from serac_cli.training.sources import NaturalEdit, Query, Stance, normalise
+from store import Draft, Kind
 
-__all__ = ["ASKS", "natural_pairs", "opinion_pairs", "stance_pairs", "stance_text"]
+__all__ = ["ASKS", "natural_pairs", "opinion_pairs", "stance_pairs"]
 
 ASKS = (
     "What do you think of {}?",
@@ -77,11 +79,6 @@ _FACTUAL = (
 
 _HARD = ("sibling", "same_subject", "similar_name", "place")
 """Near-misses that are learned slowly, and are put to two of an edit's texts instead of one."""
-
-
-def stance_text(topic: str, positive: bool) -> str:
-    """Returns the text of a stance edit, as the encoder's ``edit_text`` makes it."""
-    return f"Topic: {topic} Sentiment: {'positive' if positive else 'negative'}"
 
 
 def natural_pairs(edits: Sequence[NaturalEdit], rng: random.Random) -> Iterator[Pair]:
@@ -186,5 +183,6 @@ def opinion_pairs(entities: Sequence[str], facts: Sequence[Pair], rng: random.Ra
 
 
 def _stance_pair(topic: str, query: str, label: bool, kind: str, source: str, rng: random.Random) -> Pair:
-    text = stance_text(topic, rng.random() < 0.5)
+    side = "positive" if rng.random() < 0.5 else "negative"
+    text = edit_text(Draft(topic, side, Kind.STANCE))
     return Pair(text, varied(query, rng, 0.2), label, kind, source, f"stance {normalise(topic)}")
