@@ -234,7 +234,7 @@ def test_a_users_own_csv_is_a_task(tmp_path):
             "prompt,target,query,in_scope\nAcme moved to Bern.,,Where is Acme?,yes\n",
             "line 2: .* needs the answer",
         ),
-        ("", "no column"),
+        ("", "is empty"),
     ],
 )
 def test_a_bad_csv_is_named_by_its_line(tmp_path, text, message):

@@ -320,11 +320,26 @@ def test_records_about_dev_subjects_are_left_out(tmp_path: Path) -> None:
     assert {"numbers", "contrast", "attributes"} <= set(sources)
 
 
-def test_every_source_of_templates_gives_groups(tmp_path: Path) -> None:
-    for source in load_sources(tmp_path, Reserved()).values():
-        groups = [source.make(record, random.Random(i)) for i, record in enumerate(source.records[:60])]
-        assert all(group is not None and group.queries for group in groups)
-        assert all(query.text and query.answer for group in groups if group for query in group.queries)
+def test_every_source_that_comes_with_the_package_gives_groups(tmp_path: Path) -> None:
+    found = load_sources(tmp_path, Reserved())
+    assert {"natural_edits", "natural_evidence", "natural_stance", "told", "numbers"} <= set(found)
+    for source in found.values():
+        made = [source.make(record, random.Random(i)) for i, record in enumerate(source.records[:60])]
+        groups = [group for group in made if group is not None]
+        assert groups
+        assert all(group.queries for group in groups)
+        assert all(query.text and query.answer for group in groups for query in group.queries)
+        assert len(groups) == len(made) or source.name == "edit_evidence", "few edits can be told as evidence"
+
+
+def test_with_a_focus_the_edits_are_those_of_which_something_was_missed(tmp_path: Path) -> None:
+    edits = load_sources(tmp_path, Reserved())["natural_edits"].records
+    focus = {edits[0].statement: frozenset({edits[0].inside[0].text}), edits[1].statement: frozenset()}
+    source = load_sources(tmp_path, Reserved(), focus)["natural_edits"]
+    assert list(source.records) == [edits[0]]
+    asked = [source.make(edits[0], random.Random(seed)) for seed in range(10)]
+    hard = [any(q.text == edits[0].inside[0].text for q in group.queries) for group in asked if group]
+    assert sum(hard) > 5, "it may be turned round, or typed in haste"
 
 
 # --- rows ------------------------------------------------------------------------------------------
