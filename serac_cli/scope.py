@@ -5,8 +5,7 @@ Section 3.2 of the paper gives two forms, which both are here (:class:`Embedding
 the second reads. :class:`CosineScope` is the untrained baseline.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -202,18 +201,15 @@ class TwoStageScope:
         edit_at, matrix = self.index.content()
         candidates = self.cross_encoder.config.candidates
 
-        with one_thread() if len(queries) == 1 else nullcontext():
-            # 1. The nearest edits by cosine
-            nearest = _nearest(self.index.encoder.encode(queries), matrix, max(k, candidates))
+        # 1. The nearest edits by cosine
+        nearest = _nearest(self.index.encoder.encode(queries), matrix, max(k, candidates))
 
-            # 2. The probability of each
-            found = [[(edit_at(i), cosine) for i, cosine in rows] for rows in nearest]
-            pairs = [
-                (edit_text(edit), query)
-                for query, edits in zip(queries, found, strict=True)
-                for edit, _ in edits
-            ]
-            probabilities = iter(self.cross_encoder.probabilities(pairs).tolist())
+        # 2. The probability of each
+        found = [[(edit_at(i), cosine) for i, cosine in rows] for rows in nearest]
+        pairs = [
+            (edit_text(edit), query) for query, edits in zip(queries, found, strict=True) for edit, _ in edits
+        ]
+        probabilities = iter(self.cross_encoder.probabilities(pairs).tolist())
         read = [[Match(edit, next(probabilities), cosine) for edit, cosine in edits] for edits in found]
         return [
             [*_ranked(matches[:candidates], k), *_ranked(matches[candidates:], k)][:k] for matches in read
@@ -236,20 +232,6 @@ def _nearest(vectors: Vectors, matrix: Vectors, k: int) -> list[list[tuple[int, 
 
 def _ranked(matches: Iterable[Match], k: int) -> list[Match]:
     return sorted(matches, key=lambda match: -match.probability)[:k]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Lets torch compute on one thread meanwhile.
-
-    The work of one query is short: on a busy machine its threads wait for each other longer than they save.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 # --- reading pairs -------------------------------------------------------------------------------

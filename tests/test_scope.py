@@ -98,23 +98,6 @@ def test_two_stage_form_decides_on_many_queries_as_on_each():
     assert form.match_all(queries, 2) == [form.match(query, 2) for query in queries]
 
 
-def test_one_query_is_decided_on_one_thread_and_the_others_are_given_back():
-    class Watched(OverlapCrossEncoder):
-        def probabilities(self, pairs: Any) -> Any:
-            self.threads = torch.get_num_threads()
-            return super().probabilities(pairs)
-
-    before, cross = torch.get_num_threads(), Watched()
-    torch.set_num_threads(2)
-    try:
-        TwoStageScope(index(), cross).match("red whale", 1)
-        assert (cross.threads, torch.get_num_threads()) == (1, 2)
-        TwoStageScope(index(), cross).match_all(["red whale", "frog"], 1)
-        assert cross.threads == 2
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_a_query_is_tokenised_once_for_all_its_pairs():
     read: list[str] = []
 
