@@ -15,8 +15,11 @@ Records = Iterator[tuple[int, Sequence[str], str]]
 """(line number, cells, what is wrong with the row's form or "")."""
 
 
-def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """Returns the text of a file, without a byte order mark. Raises InputFileError."""
+def read_text(path: Path, encoding: str = "utf-8", *, hint: str = "save it as UTF-8") -> str:
+    """Returns the text of a file, without a byte order mark.
+
+    Raises InputFileError, with ``hint`` where the file is of another encoding.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -31,7 +34,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputFileError(
             f"{path} is not {encoding.removesuffix('-sig')} text (byte {data[error.start]:#04x} in line {line})",
-            "name its encoding, as in --encoding cp1252 or --encoding utf-16",
+            hint,
         ) from error
     except (LookupError, UnicodeError):  # not known; or one that is no encoding of text
         raise InputFileError(f"unknown encoding: {encoding}") from None
@@ -47,14 +50,17 @@ def csv_records(path: Path, text: str, delimiter: str | None = None) -> tuple[li
     is marked as wrong. Raises InputFileError, also while the rows are read.
     """
     csv.field_size_limit(_CELL_LIMIT)
-    first_line = text.lstrip().splitlines()[0]
+    first_line, delimiter_given = text.lstrip().splitlines()[0], delimiter is not None
     if delimiter is None:
         delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t|", key=first_line.count)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         header = next(row for row in reader if row)
     except (csv.Error, TypeError) as error:
-        raise InputFileError(f"{path}: {error}", "check --delimiter: it must be one character") from error
+        hint = (
+            "check --delimiter: it must be one character" if delimiter_given else "a quote may not be closed"
+        )
+        raise InputFileError(f"{path}: {error}", hint) from error
     except StopIteration:
         raise InputFileError(f"{path} is empty") from None
 

@@ -61,7 +61,7 @@ def read_edit_file(
     mapping = dict(mapping or {})
     if unknown := sorted(mapping.keys() - set(COLUMNS)):
         raise InputFileError(f"--map: no such column: {unknown[0]}", f"the columns are {', '.join(COLUMNS)}")
-    text = read_text(path, encoding)
+    text = read_text(path, encoding, hint="name its encoding, as in --encoding cp1252 or --encoding utf-16")
     if path.suffix.lower() in _JSON_SUFFIXES:
         header, records = _json_records(path, text)
     else:

@@ -139,6 +139,6 @@ def _misanswered(expected: Expectation, said: str) -> str:
 
 
 def _words(text: str) -> str:
-    """Returns the words in lower case, without the punctuation around them: signs and points within them count."""
-    words = (word.strip(".,;:!?\"'()[]“”‘’") for word in text.casefold().replace("’", "'").split())
-    return " ".join(word for word in words if word)
+    """Returns the words in lower case, without quotes and brackets around them and the punctuation after them."""
+    words = text.casefold().replace("’", "'").split()
+    return " ".join(word.lstrip("\"'([“‘").rstrip(".,;:!?\"')]”") or word for word in words)

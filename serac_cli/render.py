@@ -12,23 +12,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
-from itertools import zip_longest
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from serac_cli.edit_files import BadRow
 from serac_cli.planning import Outcome, Step
 from serac_cli.protocols import Answer, Match
+from serac_cli.terminal_table import shortened, table_lines
 from store import Edit, Event
 from store.history import Action
 
 __all__ = ["Format", "Output", "answer_record", "inert", "is_interactive"]
 
 BAD_ROWS_SHOWN = 20
-GAP = "  "  # between the columns of a table
 
 
 class Format(StrEnum):
@@ -247,29 +246,10 @@ class Output:
         return AnswerView(self, show_query=show_query)
 
     def _table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Draws a table that fits the terminal: prompts are wrapped, other cells cut.
-
-        By hand, because rich's Table takes ten times as long for 1,000 rows, and gives a prompt no width at all
-        beside a long target.
-        """
-        table = [[_shortened(cell, 300) for cell in row] for row in rows]
-        header = [column.removesuffix("_at") for column in columns]
-        natural = [max(map(cell_len, cells)) for cells in zip(header, *table, strict=True)]
-        widths = _fitted(natural, self.out.width - len(GAP) * (len(columns) - 1))
-        titles = [_cut(title, width) for title, width in zip(header, widths, strict=True)]
-        self.out.print(Text(_aligned(titles, widths), style="bold"), soft_wrap=True)
-        for row in table:
-            drawn = [
-                self._wrapped(cell, width) if column == "prompt" else [_cut(cell, width)]
-                for column, cell, width in zip(columns, row, widths, strict=True)
-            ]
-            for line in zip_longest(*drawn, fillvalue=""):
-                self._line(_aligned(line, widths))
-
-    def _wrapped(self, text: str, width: int) -> list[str]:
-        if cell_len(text) <= width:
-            return [text]
-        return [line.plain for line in Text(text).wrap(self.out, width)]
+        header, *lines = table_lines(columns, rows, self.out)
+        self.out.print(Text(header, style="bold"), soft_wrap=True)
+        for line in lines:
+            self._line(line)
 
     def _field(self, name: str, text: str) -> None:
         self._line(f"{name:<10} {text}".replace("\n", "\n" + " " * 11))
@@ -306,8 +286,8 @@ class AnswerView:
                 ),
                 f"p {match.probability:.3f} {'≥' if in_scope else '<'} {threshold:.3f} · ",
                 f"{'edit' if in_scope else 'nearest edit'} {match.edit.id}: ",
-                _shortened(inert(match.edit.prompt), 120),
-                f" → {_shortened(inert(match.edit.target), 120)}" if match.edit.target else "",
+                shortened(inert(match.edit.prompt), 120),
+                f" → {shortened(inert(match.edit.target), 120)}" if match.edit.target else "",
                 (f" · {milliseconds:.0f} ms", "dim"),
             )
         )
@@ -402,7 +382,7 @@ def _bad_record(row: BadRow) -> dict[str, Any]:
     return {
         "line": row.line,
         "outcome": "bad",
-        "prompt": _shortened(cells, 200),
+        "prompt": shortened(cells, 200),
         "target": "",
         "why": row.reason,
     }
@@ -419,27 +399,6 @@ def _cell(value: Any, *, newlines: bool = False) -> str:
     if isinstance(value, (tuple, list)):
         value = ", ".join(str(item) for item in value)
     return inert(str(value), newlines=newlines)
-
-
-def _fitted(widths: Sequence[int], available: int) -> list[int]:
-    """Returns the widths with the widest lowered to one limit, so that they add up to ``available`` at most."""
-    limit = max(widths)
-    while limit > 1 and sum(min(width, limit) for width in widths) > available:
-        limit -= 1
-    return [min(width, limit) for width in widths]
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
-    return GAP.join(padded).rstrip()
-
-
-def _cut(text: str, width: int) -> str:
-    return text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def is_interactive() -> bool:

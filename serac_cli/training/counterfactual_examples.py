@@ -33,7 +33,7 @@ from serac_cli.training.scope_templates import attributes
 from serac_cli.training.sources import Fact, Query
 from store import Draft
 
-__all__ = ["WEIGHTS", "Source", "load_sources"]
+__all__ = ["WEIGHTS", "Focus", "Source", "load_sources"]
 
 Focus = Mapping[str, frozenset[str]]
 """Queries that an adapter got wrong, by the statement of the hand-written edit they belong to."""
@@ -74,8 +74,8 @@ WEIGHTS = {
 def load_sources(data: Path, excluded: Reserved, focus: Focus | None = None) -> dict[str, Source]:
     """Returns the sources of a directory of training sets, without records about an excluded subject.
 
-    Templates need no files; sets whose files are missing are left out. With a ``focus``, the hand-written edits
-    are those of which something was missed.
+    The package's own sets and templates need no files; sets whose files are missing are left out. With a ``focus``, the
+    hand-written edits are those of which something was missed.
     """
     found: dict[str, Source] = {}
 
@@ -90,14 +90,11 @@ def load_sources(data: Path, excluded: Reserved, focus: Focus | None = None) -> 
 
     ours = hand_written(data, excluded)
     missed = {edit.statement: (focus or {}).get(edit.statement, frozenset()) for edit in ours.edits}
-    if ours.edits:
-        edits = [edit for edit in ours.edits if missed[edit.statement]] if focus else ours.edits
+    if edits := [edit for edit in ours.edits if missed[edit.statement]] if focus else ours.edits:
         add("natural_edits", edits, lambda edit, rng: natural_edit(edit, rng, missed[edit.statement]))
-        add("edit_evidence", ours.edits, lambda record, rng: edit_evidence(record, ours.edits, rng))
-    if ours.evidence:
-        add("natural_evidence", ours.evidence, evidence)
-    if ours.stances:
-        add("natural_stance", ours.stances, stance)
+    add("edit_evidence", ours.edits, lambda record, rng: edit_evidence(record, ours.edits, rng))
+    add("natural_evidence", ours.evidence, evidence)
+    add("natural_stance", ours.stances, stance)
     if path := file("zsre_train.json"):
         kept = facts(sources.zsre(path))
         same_question = by_relation(kept)

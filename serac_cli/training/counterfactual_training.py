@@ -13,7 +13,7 @@ from typing import Any
 from serac_cli.backends.local import load_local_model
 from serac_cli.backends.scoring import ScoringModel
 from serac_cli.counterfactual import ABSTAIN, PROMPT_FORMAT, fingerprint, load_adapter
-from serac_cli.errors import ComponentError, SettingsError
+from serac_cli.errors import SettingsError
 from serac_cli.evaluation.counterfactual_cases import TASKS
 from serac_cli.evaluation.counterfactual_scoring import exact, generate
 from serac_cli.evaluation.shipped import dev_files
@@ -60,17 +60,13 @@ def train_counterfactual(
     """Trains the adapter and writes it, with its config.json, to ``run.out``; returns that folder.
 
     ``work/log.jsonl`` gets a line of losses every 20 steps and one of dev figures, by free generation over
-    ``dev_queries`` queries of each hand-written kind and task, at every checkpoint. Raises ComponentError where
-    ``data`` has no training sets, ModelUnreadable for the base.
+    ``dev_queries`` queries of each hand-written kind and task, at every checkpoint. Raises InputFileError where
+    ``data`` has no development sets, which are to be left out, ModelUnreadable for the base.
     """
     excluded = reserved(run.data / "dev")
     run.work.mkdir(parents=True, exist_ok=True)
     focus = _focus(run, excluded, heard, resume=resume) if run.focus else None
     sources = load_sources(run.data / "train", excluded, focus)
-    if "natural_edits" not in sources and "zsre" not in sources:
-        raise ComponentError(
-            f"no training sets in {run.data / 'train'}", "--data names the folder of train/ and dev/"
-        )
     base = load_local_model(str(run.base))
     base_fingerprint = fingerprint(base.model)
     unedited = ScoringModel(load_local_model(str(run.base)))
